@@ -1,0 +1,142 @@
+"""The decision: given where a person stands and what happened, what happens next. One pure function, `advance`.
+
+Nothing here sends, stores or reads a clock. The engine, the story tests, the simulator and the property tests all
+call `advance` and nothing beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal
+
+from nurture.language.sequence import Duration
+
+Phase = Literal["starting", "waiting", "asked", "ended"]
+Ended = Literal["finished", "goal", "stopped", "unsubscribed", "bounced", "complained", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A kept ask: what was answered ("yes" unless the ask is a poll), when it was done, in answer to which mail."""
+
+    value: str | int
+    at: datetime
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """One subscriber's place in one sequence, for one pass. Times are UTC.
+
+    `step` is the step whose mail comes next (waiting) or left last (asked). `due_at` is when to look again; None
+    while a planned mail has not left, and after the end. `asked` are the steps whose mail has left, in order: the
+    person stands at the last. `answers` are kept asks by root step. `done` are happenings that asks of this sequence
+    wait for (`"event:cart_added"`, `"bought:review"`), since the pass began. `offers` are deadlines by root step.
+    `judging_until` is when the last act that is still being judged will have its verdict. `waits_for` is the moment's
+    text while a wait hangs on a date that can change. `led_by` is the root step of the answer that led to the waiting
+    step, "" otherwise. `because` says in words how the person came here.
+    """
+
+    id: int
+    subscriber: int
+    sequence: str
+    number: int
+    started_at: datetime
+    phase: Phase = "starting"
+    step: str = ""
+    due_at: datetime | None = None
+    data: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    asked: tuple[str, ...] = ()
+    answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
+    done: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    offers: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    last_mail_at: datetime | None = None
+    judging_until: datetime | None = None
+    waits_for: str = ""
+    led_by: str = ""
+    ended: Ended | None = None
+    ended_at: datetime | None = None
+    ended_by_no: bool = False
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """What we know of a person. `zone`, `language`, `country` and `email` are attributes as well."""
+
+    id: int
+    email: str
+    status: str = "active"
+    attributes: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    tags: frozenset[str] = frozenset()
+    bought: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    joined_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    last_mail_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a decision may know beside the enrollment: the person, and the project's own rules.
+
+    `zone` is the project's time zone; `gap` is between any two mails to a person, over all sequences. `arms` names
+    targets that every split must choose (story tests only).
+    """
+
+    subscriber: Subscriber
+    zone: str = "UTC"
+    gap: Duration | None = None
+    arms: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write and send this step's mail."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep an answer as an attribute of the person."""
+
+    name: str
+    value: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Give the person an offer: a deadline of their own, and the name its code comes from."""
+
+    step: str
+    product: str
+    code: str
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """Give the person a badge."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An ask was kept; other sequences may start from it."""
+
+    step: str
+    value: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The pass is over; mail of it that has not left is cancelled."""
+
+    how: Ended
+
+
+Effect = Send | Save | Grant | Award | Kept | End

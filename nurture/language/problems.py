@@ -1,0 +1,37 @@
+"""A fault in what a marketer wrote: where it is, what it is called, how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One fault. `line` and `column` count from 1, as editors do; `width` is how many characters the caret underlines."""
+
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+    width: int = 1
+
+    @property
+    def severity(self) -> Severity:
+        return "warning" if self.code.startswith("W") else "error"
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column} {self.severity} {self.message} [{self.code}]"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`", did you mean 'subject'?"`, or nothing when no known word is close."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f", did you mean '{close[0]}'?" if close else ""

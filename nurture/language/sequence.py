@@ -1,0 +1,261 @@
+"""What a marketer wrote, as frozen values. Nothing here reads files, knows the time or knows a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from nurture.language.conditions import Condition
+
+EMPTY: Mapping[str, object] = MappingProxyType({})
+
+END = "end"
+"""Where a waiting person stands who waits for nothing but the end (`{after: 2 days, go: end}`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A length of time. `days` count on the person's wall clock, `seconds` are elapsed time; one of them is 0."""
+
+    days: int = 0
+    seconds: int = 0
+
+    def __str__(self) -> str:
+        if self.days:
+            return _count(self.days, "day")
+        for size, unit in ((3600, "hour"), (60, "minute")):
+            if self.seconds % size == 0 and self.seconds:
+                return _count(self.seconds // size, unit)
+        return _count(self.seconds, "second")
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+@dataclass(frozen=True, slots=True)
+class AtClock:
+    """`9:00`, `tue 9:00`: the next such time on the person's wall clock. Monday is 0."""
+
+    clock: time
+    weekday: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AtInstant:
+    """`2026-11-24 18:00 Europe/London`. Without a clock it is a bare date; without a zone it is the person's own."""
+
+    local: datetime
+    zone: str | None = None
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AtName:
+    """`NAME`, `3 days before NAME`: a date of the sequence, the person, the start event (`start.X`) or `joined` …"""
+
+    name: str
+    offset: Duration = Duration()
+    before: bool = False
+
+
+Point = AtClock | AtInstant | AtName
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time and the words it was written in."""
+
+    text: str
+    point: Point
+
+
+HappeningKind = Literal["joined", "replied", "bought", "tag", "event", "kept", "goal", "manual", "at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that starts, ends or stops a sequence. `name` is the product, tag, event, `sequence.step` or sequence."""
+
+    kind: HappeningKind
+    name: str = ""
+    moment: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Goto:
+    """Go on to a later step."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Leave the sequence; `unsubscribe` leaves the list as well."""
+
+    how: Literal["end", "unsubscribe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A lottery, sticky by person. Shares are whole percents and add up to 100."""
+
+    shares: tuple[tuple[Goto | Exit, int], ...]
+
+
+Go = Goto | Exit | Split
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One line of a branch: if this holds, then after this long (or at that moment) go there."""
+
+    go: Go
+    condition: Condition | None = None
+    after: Duration | None = None
+    at: Moment | None = None
+
+
+AnswerKey = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a yes or a no leads: arms tried in order, or for a poll one such list per answer."""
+
+    arms: tuple[Arm, ...] = ()
+    by_answer: Mapping[AnswerKey, tuple[Arm, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def arms_for(self, answer: AnswerKey | None) -> tuple[Arm, ...]:
+        return self.by_answer[answer] if answer in self.by_answer else self.arms  # type: ignore[index]
+
+    def every_arm(self) -> tuple[Arm, ...]:
+        return self.arms + tuple(arm for arms in self.by_answer.values() for arm in arms)
+
+
+AskKind = Literal["click", "poll", "download", "watch", "reply", "form", "event", "refer", "buy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The one small action. `words` are what the person reads, `name` is the event, product, file or form."""
+
+    kind: AskKind
+    words: str
+    size: int
+    name: str = ""
+    label: str = ""
+    to: str = ""
+    answers: Mapping[AnswerKey, str] = field(default_factory=lambda: MappingProxyType({}))
+    save: str = ""
+    price: str = ""
+    code: str = ""
+    expires: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendRules:
+    """When mail may leave. `between` includes its first minute and not its last and may span midnight; Monday is 0.
+
+    `timezone` is "theirs" or a zone's name; "theirs" without a known zone is the project's. `now` answers someone
+    who waits: neither window nor gap holds it.
+    """
+
+    between: tuple[time, time] | None = None
+    days: frozenset[int] = frozenset(range(7))
+    timezone: str = "theirs"
+    gap: Duration | None = None
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One mail and its ask. `root` is the step whose ask it is: its own name, or the earlier step that it asks again."""
+
+    name: str
+    position: int
+    subjects: tuple[str, ...]
+    template: str
+    ask: Ask
+    root: str
+    yes: Branch
+    no: Branch
+    within: Duration | None = None
+    until: Moment | None = None
+    send: SendRules = SendRules()
+    preheader: str = ""
+    extra: Mapping[str, object] = field(default_factory=lambda: EMPTY)
+    principle: str = ""
+    award: str = ""
+
+    @property
+    def repeats(self) -> bool:
+        return self.root != self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What begins a pass. `again`: None is never, a Duration counts from the end of the last pass (0 is always)."""
+
+    when: tuple[Happening, ...]
+    go: Go
+    condition: Condition | None = None
+    again: Duration | None = None
+
+
+Place = tuple[str | int, ...]
+"""Where something stands in the file: `("steps", "tour", "ask")`. Keys of mappings, indexes of lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A spot in a file, counted from 1; `width` characters long."""
+
+    line: int
+    column: int
+    width: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """The whole plan. `steps` keep the order of the page. `marks` remember where each value stood, for fault reports."""
+
+    name: str
+    title: str
+    start: Start
+    sender: str
+    steps: Mapping[str, Step]
+    goal: tuple[Happening, ...] = ()
+    stop: tuple[Happening, ...] = ()
+    reply_to: str = ""
+    send: SendRules = SendRules()
+    dates: Mapping[str, Moment] = field(default_factory=lambda: MappingProxyType({}))
+    priority: int = 0
+    stories: tuple[Mapping[str, object], ...] = ()
+    file: str = field(default="", compare=False)
+    marks: Mapping[Place, Mark] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
+
+    def step_of(self, name: str) -> Step:
+        return self.steps[name]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What we know of people, declared once in `people.yaml`.
+
+    `attributes` map a name to `text`, `number`, `date`, `yearly`, `yes_no` or a tuple of allowed words; `events` map
+    a name to the types of its data.
+    """
+
+    attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    events: Mapping[str, Mapping[str, str | tuple[str, ...]]] = field(default_factory=lambda: MappingProxyType({}))
+    products: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+ALWAYS_KNOWN = ("email", "language", "timezone", "country")
+"""Attributes that exist without being declared."""

@@ -1,0 +1,37 @@
+"""One mail as bytes to be: what a provider gets. Frozen before the first attempt; a retry posts the same bytes."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A rendered mail to one person. `id` is ours, opaque, and travels in the provider's metadata.
+
+    `key` is the provider's idempotency key: stable over retries. `headers` carry List-Unsubscribe and its like;
+    From, To, Subject and Reply-To are fields of their own.
+    """
+
+    id: str
+    key: str
+    sender: str
+    to: str
+    subject: str
+    html: str
+    text: str
+    reply_to: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def freeze(self) -> bytes:
+        """The bytes that are stored before the first attempt."""
+        fields = [self.id, self.key, self.sender, self.to, self.subject, self.html, self.text, self.reply_to, self.headers]
+        return zlib.compress(json.dumps(fields, ensure_ascii=False).encode(), 1)
+
+
+def thaw(frozen: bytes) -> Message:
+    """The message that `Message.freeze` stored."""
+    *fields, headers = json.loads(zlib.decompress(frozen))
+    return Message(*fields, headers=tuple((name, value) for name, value in headers))
