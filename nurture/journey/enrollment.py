@@ -36,7 +36,8 @@ class Enrollment:
     person stands at the last. `answers` are kept asks by root step. `done` are happenings that asks of this sequence
     wait for (`"event:cart_added"`, `"bought:review"`), since the pass began. `offers` are deadlines by root step.
     `judging_until` is when the last act that is still being judged will have its verdict. `waits_for` is the moment's
-    text while a wait hangs on a date that can change. `led_by` is the root step of the answer that led to the waiting
+    text while a wait hangs on a date that can change; `fixed` is true when it has a clock time, which holds against
+    window and gap. `led_by` is the root step of the answer that led to the waiting
     step, "" otherwise. `because` says in words how the person came here.
     """
 
@@ -56,6 +57,7 @@ class Enrollment:
     last_mail_at: datetime | None = None
     judging_until: datetime | None = None
     waits_for: str = ""
+    fixed: bool = False
     led_by: str = ""
     ended: Ended | None = None
     ended_at: datetime | None = None

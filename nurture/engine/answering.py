@@ -1,0 +1,108 @@
+"""What a person does on a page of ours: follow a link, answer a question, fetch a file, unsubscribe.
+
+A page confirms, so what is done there counts at once; a link that was merely fetched waits for its verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nurture.engine.inbox import OWN
+from nurture.engine.receive import Report, apply_reports
+from nurture.errors import Refused
+from nurture.journey.events import Event, Kind
+from nurture.store import enrollments, messages, people
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nurture.engine.deploy import Deployed
+    from nurture.engine.inbox import Inbox
+    from nurture.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a page shows of one mail's ask. `answered` is the kept answer's key, None while it is open."""
+
+    sequence: str
+    step: str
+    kind: str
+    words: str
+    label: str
+    answers: Mapping[str | int, str]
+    answered: str | int | None
+    answered_words: str
+    language: str
+    file: str
+    body: bytes | None
+
+
+def click(
+    store: Store, inbox: Inbox, message: str, *, method: str, ip: str, agent: str, hint: str, now: datetime
+) -> str | None:
+    """Where the link of this mail leads, once the request for it is on record; None when no such mail is known."""
+    with store.read() as tx:
+        row = messages.by_ids(tx, [message]).get(message)
+    if row is None or not row.target:
+        return None
+    inbox.click(message, method=method, ip=ip, agent=agent, hint=hint, now=now)
+    return row.target
+
+
+def question(store: Store, deployed: Deployed, message: str) -> Question | None:
+    """The ask of this mail, as its page shows it; None when the mail or its step is gone."""
+    with store.read() as tx:
+        row = messages.by_ids(tx, [message]).get(message)
+        found = enrollments.by_ids(tx, [row.enrollment]) if row is not None else []
+    sequence = deployed.sequences.get(row.sequence) if row is not None else None
+    if row is None or sequence is None or row.step not in sequence.steps or not found:
+        return None
+    enrollment, subscriber = found[0]
+    step = sequence.steps[row.step]
+    known = enrollment.answers.get(step.root)
+    value = None if known is None else known.value
+    return Question(
+        sequence=sequence.title or sequence.name,
+        step=step.name,
+        kind=step.ask.kind,
+        words=step.ask.words,
+        label=step.ask.label,
+        answers=step.ask.answers,
+        answered=value,
+        answered_words="" if value is None else step.ask.answers.get(value, str(value)),
+        language=str(subscriber.attributes.get("language") or "en"),
+        file=step.ask.name if step.ask.kind == "download" else "",
+        body=deployed.project.downloads.get(step.ask.name) if step.ask.kind == "download" else None,
+    )
+
+
+def answer(store: Store, deployed: Deployed, message: str, value: str | int | None, now: datetime) -> Question | None:
+    """Keep an answer that was confirmed on a page. Raises Refused for an answer that was not offered."""
+    asked = question(store, deployed, message)
+    if asked is None:
+        return None
+    if asked.kind == "poll" and value not in asked.answers:
+        raise Refused(f"'{value}' is not an answer to this question; choose one of those shown")
+    if asked.kind not in ("poll", "download"):
+        raise Refused("this mail asks nothing that is answered on a page")
+    kept: str | int = "yes" if value is None or asked.kind == "download" else value
+    _report(store, deployed, message, Event(Kind.ANSWERED, now, answer=kept, url=f"answer:{kept}"), now)
+    return question(store, deployed, message)
+
+
+def unsubscribe(store: Store, deployed: Deployed, message: str, now: datetime) -> bool:
+    """Take the person this mail went to off the list; False when no such mail is known. Repeating it is harmless."""
+    return _report(store, deployed, message, Event(Kind.UNSUBSCRIBED, now), now)
+
+
+def _report(store: Store, deployed: Deployed, message: str, event: Event, now: datetime) -> bool:
+    with store.write() as tx:
+        row = messages.by_ids(tx, [message]).get(message)
+        if row is None:
+            return False
+        apply_reports(tx, deployed, [Report(event, OWN, row)], now)
+        people.seen(tx, {row.subscriber: now})
+    return True

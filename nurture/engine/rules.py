@@ -1,0 +1,39 @@
+"""The project's own rules, as one value that every pass gets: what settings say, without knowing settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from nurture.journey.enrollment import Facts
+
+if TYPE_CHECKING:
+    from nurture.journey.enrollment import Subscriber
+    from nurture.language.sequence import Duration
+
+Delivery = Literal["at_most_once", "at_least_once", "hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`gap` is between any two mails to a person. `settle` is how long a click waits for its verdict.
+
+    `timeout` is the wall for one attempt to send; a lease is three times as long. `delivery` settles an attempt of
+    which no evidence came within `awaiting`.
+    """
+
+    zone: str = "UTC"
+    gap: Duration | None = None
+    settle: timedelta = timedelta(seconds=30)
+    timeout: timedelta = timedelta(seconds=20)
+    delivery: Delivery = "at_most_once"
+    awaiting: timedelta = timedelta(hours=24)
+    postal_address: str = ""
+
+    @property
+    def lease(self) -> timedelta:
+        return self.timeout * 3
+
+    def facts(self, subscriber: Subscriber) -> Facts:
+        return Facts(subscriber, zone=self.zone, gap=self.gap)

@@ -1,0 +1,149 @@
+"""One process of the engine: what it holds, what it does again and again, and how it stops.
+
+Stopping is orderly: no new mail is begun, what is in flight finishes or becomes visible as unknown, and the process
+is gone within thirty seconds. A second signal leaves at once; even then nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from nurture.engine.clock import Clock, Work
+from nurture.engine.receive import receive
+from nurture.engine.sending import Sender
+from nurture.engine.settling import settle
+from nurture.engine.tick import tick
+from nurture.store import messages
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from nurture.engine.deploy import Current
+    from nurture.mail.links import Links
+    from nurture.providers.base import Account, Provider
+    from nurture.store.database import Store
+
+log = logging.getLogger("nurture.run")
+
+DRAIN = timedelta(seconds=25)
+"""How long mail in flight may take to come back after the signal to stop."""
+
+PARTS = frozenset({"web", "clock", "worker"})
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything one process works with. `now` gives the time; the demo hands in a faster one."""
+
+    store: Store
+    current: Current
+    links: Links
+    provider: Provider
+    account: Account
+    every: timedelta = timedelta(seconds=1)
+    senders: int = 20
+    now: Callable[[], datetime] = utc_now
+    stop: Flag = field(default_factory=Flag)
+
+
+@contextmanager
+def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
+    """The engine's pieces of work by name; at the end, what is in flight has come back."""
+    sender = Sender(
+        engine.store, engine.provider, engine.account, engine.links, senders=engine.senders
+    )  # fmt: skip
+    try:
+        yield {
+            "receive": lambda: _receive(engine),
+            "tick": lambda: _tick(engine),
+            "send": lambda: _send(engine, sender),
+            "settle": lambda: _settle(engine),
+        }
+    finally:
+        _drain(engine, sender)
+
+
+@contextmanager
+def running(engine: Engine) -> Iterator[Clock]:
+    """The engine at work in the background of this process, until the block ends."""
+    recover(engine)
+    with ExitStack() as stack:
+        works = stack.enter_context(working(engine))
+        clock = Clock({name: (work, engine.every) for name, work in works.items()})
+        clock.start()
+        try:
+            yield clock
+        finally:
+            engine.stop.set()
+            clock.stop()
+
+
+def recover(engine: Engine) -> None:
+    """After a crash on SQLite no other engine can be at work, so every lease is void and every attempt is undecided.
+
+    On PostgreSQL others may be working: leases and deadlines run out by themselves.
+    """
+    if engine.store.dialect == "sqlite":
+        with engine.store.write() as tx:
+            messages.orphan(tx, engine.now())
+
+
+def _receive(engine: Engine) -> None:
+    deployed = engine.current()
+    while receive(engine.store, deployed, engine.links, engine.now()).more and not engine.stop.is_set():
+        pass
+
+
+def _tick(engine: Engine) -> None:
+    deployed = engine.current()
+    while tick(engine.store, deployed, engine.now()).more and not engine.stop.is_set():
+        pass
+
+
+def _send(engine: Engine, sender: Sender) -> None:
+    deployed = engine.current()
+    while not engine.stop.is_set():
+        if sender.turn(deployed, engine.now()).idle:
+            return
+        sender.wait(0.02)
+
+
+def _settle(engine: Engine) -> None:
+    settle(engine.store, engine.current(), engine.provider, engine.now())
+
+
+def _drain(engine: Engine, sender: Sender) -> None:
+    until = monotonic() + DRAIN.total_seconds()
+    deployed = engine.current()
+    while monotonic() < until:
+        turned = sender.turn(deployed, engine.now(), stopping=True)
+        if turned.in_flight == 0:
+            break
+        sender.wait(0.2)
+    sender.close()
+
+
+def stop_on_signals(stop: Flag) -> None:
+    """SIGTERM and SIGINT ask to stop in order; a second one leaves at once."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(130 if number == signal.SIGINT else 143)
+        log.info("stopping: mail in flight finishes first")
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)

@@ -1,0 +1,107 @@
+"""What is known of a person and of their mail, as plain data for the command line, the API and the pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nurture.store import enrollments, events, messages, people
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nurture.journey.enrollment import Enrollment
+    from nurture.journey.ledger import State
+    from nurture.store.database import Store
+
+EVENTS = 1_000
+
+
+def person(store: Store, email: str) -> dict[str, object] | None:
+    """A person's whole story, in the shape `nurture.subscriber/1`; None when nobody has this address."""
+    with store.read() as tx:
+        subscriber = people.by_email(tx, email)
+        if subscriber is None:
+            return None
+        places = enrollments.every_pass(tx, subscriber.id)
+        mails = messages.of_subscriber(tx, subscriber.id)
+        happened = events.of_subscriber(tx, subscriber.id, EVENTS)
+    return {
+        "format": "nurture.subscriber/1",
+        "email": subscriber.email,
+        "status": subscriber.status,
+        "attributes": dict(subscriber.attributes),
+        "tags": sorted(subscriber.tags),
+        "enrollments": [_place(place) for place in places],
+        "messages": [message(row) for row in mails],
+        "answers": [answer for place in places for answer in _answers(place)],
+        "events": [_event(row) for row in happened],
+        "awards": [row.reason for row in happened if row.kind == "awarded"],
+    }
+
+
+def outbox(store: Store, state: State | None, limit: int) -> list[dict[str, object]]:
+    """Messages in one state (all when None), newest first."""
+    with store.read() as tx:
+        return [{**message(row), "email": email} for row, email in messages.listing(tx, state, limit)]
+
+
+def message(row: messages.Row) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "sequence": row.sequence,
+        "step": row.step,
+        "state": row.state.value,
+        "subject": row.subject,
+        "sent_at": _iso(row.sent_at),
+        "due_at": _iso(row.due_at),
+        "attempt": row.attempt,
+        "provider": row.provider,
+        "provider_id": row.provider_id,
+        "reason": row.reason,
+    }
+
+
+def _place(place: Enrollment) -> dict[str, object]:
+    return {
+        "sequence": place.sequence,
+        "pass": place.number,
+        "step": place.step,
+        "phase": "waiting" if place.phase == "starting" else place.phase,
+        "due_at": _iso(place.due_at),
+        "ended": place.ended,
+        "started_at": _iso(place.started_at),
+        "ended_at": _iso(place.ended_at),
+        "because": place.because,
+    }
+
+
+def _answers(place: Enrollment) -> list[dict[str, object]]:
+    return [
+        {
+            "sequence": place.sequence,
+            "step": step,
+            "kept": True,
+            "answer": answer.value,
+            "at": _iso(answer.at),
+            "verdict": "human",
+        }
+        for step, answer in place.answers.items()
+    ]
+
+
+def _event(row: events.Row) -> dict[str, object]:
+    verdicts = {True: "human", False: "machine", None: "waiting" if row.judged_at else None}
+    return {
+        "kind": row.kind,
+        "at": _iso(row.at),
+        "sequence": row.sequence,
+        "step": row.step,
+        "url": row.url,
+        "verdict": verdicts[row.human],
+        "reason": row.reason,
+        "answer": row.answer,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

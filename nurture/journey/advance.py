@@ -1,0 +1,351 @@
+"""The decision: given where a person stands and what happened, what happens next.
+
+One pure function, `advance`, and its twin for beginnings, `starts`. Nothing here sends, stores or reads a clock. The
+engine, the story tests, the simulator and the property tests all call these and nothing beside them. The rules are
+those of the language reference ("Clocks", "Late yes", "Never ask for what is done").
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nurture.journey import timing
+from nurture.journey.branching import UNSUBSCRIBE, Case, Outcome, added, end, follow, hold, lookup, resolve, says
+from nurture.journey.enrollment import Answer, Award, Effect, Ended, Enrollment, Facts, Grant, Kept, Save, Send
+from nurture.journey.events import ENDS_EVERYTHING, Event, Kind
+from nurture.language.sequence import END, Arm
+from nurture.language.words import moment as read_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from nurture.language.sequence import Happening, Sequence, Step
+
+
+def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Facts, now: datetime) -> Outcome:
+    """What becomes of an enrollment when `event` reaches it at `now` (both UTC), and what the shell is to do.
+
+    Total: an event that means nothing here leaves the enrollment as it is. The same report twice changes nothing the
+    second time.
+    """
+    case = Case(sequence, facts, now)
+    if event.kind in ENDS_EVERYTHING:
+        if enrollment.ended is not None:
+            return enrollment, ()
+        return end(case, enrollment, ENDS_EVERYTHING[event.kind], event.kind.value)
+    match event.kind:
+        case Kind.STARTED:
+            return _begin(case, enrollment)
+        case Kind.DUE:
+            return _due(case, enrollment)
+        case Kind.SENT:
+            return _left(case, enrollment, event), ()
+        case Kind.MISSED:
+            return _missed(case, enrollment, event), ()
+        case Kind.CHANGED:
+            return _changed(case, enrollment), ()
+        case Kind.CLICKED:
+            return _clicked(case, enrollment, event)
+        case Kind.ANSWERED:
+            return _answered(case, enrollment, event.step, event.answer, event.at)
+        case Kind.HAPPENED:
+            return _happened(case, enrollment, event)
+        case _:
+            return enrollment, ()
+
+
+# --- beginnings
+
+
+def starts(sequence: Sequence, event: Event, facts: Facts, last: Enrollment | None, now: datetime) -> bool:
+    """Whether this happening begins a new pass for this person; `last` is their latest pass of this sequence."""
+    if not any(_is(happening, event) for happening in sequence.start.when):
+        return False
+    return may_start(sequence, event.data, facts, last, now)
+
+
+def may_start(
+    sequence: Sequence, data: Mapping[str, object], facts: Facts, last: Enrollment | None, now: datetime
+) -> bool:
+    """Whether a pass may begin now, whatever begins it: never two at once, `again`, and the start's condition."""
+    case = Case(sequence, facts, now)
+    if last is not None:
+        if last.ended_at is None or sequence.start.again is None:
+            return False
+        if timing.add(last.ended_at, sequence.start.again, case.zone) > now:
+            return False
+    fresh = Enrollment(0, facts.subscriber.id, sequence.name, 1, now, data=data)
+    condition = sequence.start.condition
+    return condition is None or condition.test(lookup(fresh, facts))
+
+
+def start_moment(sequence: Sequence, facts: Facts, now: datetime) -> tuple[str, datetime] | None:
+    """For `start: {at: MOMENT}`: the moment's text and when it is for this person; None while unknown or over."""
+    fresh = Enrollment(0, facts.subscriber.id, sequence.name, 1, now)
+    for happening in sequence.start.when:
+        if happening.moment is not None:
+            when = resolve(Case(sequence, facts, now), fresh, happening.moment, after=now)
+            if when is not None and not when.over(now):
+                return happening.moment.text, when.at
+    return None
+
+
+def until_of(sequence: Sequence, step: str, enrollment: Enrollment, facts: Facts, now: datetime) -> timing.When | None:
+    """The moment after which a step's mail is pointless (`until`); None when it has none or it is unknown."""
+    until = sequence.steps[step].until
+    if until is None:
+        return None
+    return resolve(Case(sequence, facts, now), enrollment, until, after=enrollment.last_mail_at or now)
+
+
+def _begin(case: Case, enrollment: Enrollment) -> Outcome:
+    if enrollment.phase != "starting":
+        return enrollment, ()
+    return follow(case, enrollment, (Arm(go=case.sequence.start.go),), case.now, "the pass began")
+
+
+# --- time
+
+
+def _due(case: Case, enrollment: Enrollment) -> Outcome:
+    if enrollment.due_at is None or enrollment.due_at > case.now:
+        return enrollment, ()
+    if enrollment.judging_until is not None and enrollment.judging_until > case.now:
+        return replace(enrollment, due_at=enrollment.judging_until, because="a click is being judged"), ()
+    if enrollment.phase == "starting":
+        begun = replace(enrollment, started_at=case.now, waits_for="")
+        if may_start(case.sequence, enrollment.data, case.facts, None, case.now):
+            return _begin(case, begun)
+        why = says(case.sequence.start.condition, begun, case.facts)
+        return end(case, begun, "removed", f"its moment came, but {why}")
+    if enrollment.phase == "asked":
+        step = case.sequence.steps[enrollment.step]
+        base = _end_of_patience(case, enrollment, step)
+        return follow(case, enrollment, step.no.arms, base, f"no yes to {step.name} in the time given", by_no=True)
+    if enrollment.step in (END, UNSUBSCRIBE):
+        how: Ended = "unsubscribed" if enrollment.step == UNSUBSCRIBE else "finished"
+        return end(case, enrollment, how, "the wait before the end is over", by_no=not enrollment.led_by)
+    return _mail(case, enrollment, case.sequence.steps[enrollment.step])
+
+
+def _end_of_patience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
+    """When the time given to answer was over: `due_at`, unless that was put off while an act was being judged."""
+    due_at = enrollment.due_at or case.now
+    if enrollment.judging_until is None or enrollment.last_mail_at is None:
+        return due_at
+    return min(due_at, _patience(case, enrollment, step, enrollment.last_mail_at))
+
+
+def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
+    """A step's mail is due: send it, hold it, or find that there is nothing left to ask."""
+    if step.root in enrollment.answers:
+        why = f"{step.root} is kept, so {step.name} is not mailed"
+        return follow(case, enrollment, _yes(step, enrollment), case.now, why, led_by=step.root)
+    if _done_key(step) in enrollment.done:
+        why = f"{step.name} asks for what is done already, so it is not mailed"
+        return follow(case, enrollment, step.yes.arms, case.now, why, led_by=step.root)
+    if step.until is not None:
+        limit = resolve(case, enrollment, step.until, after=enrollment.due_at or case.now)
+        if limit is None or limit.over(case.now):
+            why = f"{step.until.text} is {'unknown' if limit is None else 'over'}, so {step.name} is not mailed"
+            return follow(case, enrollment, step.no.arms, case.now, why, by_no=True)
+    at, held = hold(case, enrollment, step, case.now)
+    if at > case.now:
+        return replace(enrollment, due_at=at, because=f"{step.name} is held: {held}"), ()
+    sent = replace(enrollment, phase="asked", due_at=None, waits_for="", fixed=False)
+    if step.ask.kind != "buy" or step.root in sent.offers:
+        return sent, (Send(step.name),)
+    deadline = timing.round_up_to_minute(_deadline(case, sent, step))
+    grant = Grant(step.root, step.ask.name, step.ask.code, deadline)
+    return replace(sent, offers=added(sent.offers, step.root, deadline)), (grant, Send(step.name))
+
+
+def _deadline(case: Case, enrollment: Enrollment, step: Step) -> datetime:
+    if step.ask.expires is not None:
+        return timing.add(case.now, step.ask.expires, case.zone)
+    return _patience(case, enrollment, step, case.now)
+
+
+def _patience(case: Case, enrollment: Enrollment, step: Step, left_at: datetime) -> datetime:
+    """When silence after this mail becomes a no."""
+    if step.until is not None:
+        when = resolve(case, enrollment, step.until, after=left_at)
+        return left_at if when is None else when.at
+    return left_at if step.within is None else timing.add(left_at, step.within, case.zone)
+
+
+# --- what became of the mail
+
+
+def _left(case: Case, enrollment: Enrollment, event: Event) -> Enrollment:
+    if event.step in enrollment.asked or event.step not in case.sequence.steps:
+        return enrollment
+    latest = event.at if enrollment.last_mail_at is None else max(event.at, enrollment.last_mail_at)
+    enrollment = replace(enrollment, asked=(*enrollment.asked, event.step), last_mail_at=latest)
+    return _start_clock(case, enrollment, event, f"{event.step} left")
+
+
+def _missed(case: Case, enrollment: Enrollment, event: Event) -> Enrollment:
+    """The mail will never leave; the person goes on as if the ask was not answered."""
+    return _start_clock(case, enrollment, event, f"{event.step} could not be sent")
+
+
+def _start_clock(case: Case, enrollment: Enrollment, event: Event, why: str) -> Enrollment:
+    if enrollment.phase != "asked" or enrollment.step != event.step or enrollment.due_at is not None:
+        return enrollment
+    due_at = _patience(case, enrollment, case.sequence.steps[event.step], event.at)
+    return replace(enrollment, due_at=due_at, because=why)
+
+
+# --- what people and programs did
+
+
+def _clicked(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
+    step = case.sequence.steps.get(event.step)
+    if step is None or step.ask.kind != "click":
+        return enrollment, ()
+    if event.human is None:
+        return _judging(enrollment, event.judged_at), ()
+    if not event.human:
+        return enrollment, ()
+    return _answered(case, enrollment, step.name, "yes", event.at)
+
+
+def _judging(enrollment: Enrollment, until: datetime | None) -> Enrollment:
+    """What is due waits until the act has its verdict."""
+    if until is None or enrollment.ended is not None:
+        return enrollment
+    if enrollment.judging_until is not None and enrollment.judging_until >= until:
+        return enrollment
+    return replace(enrollment, judging_until=until)
+
+
+def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
+    key = f"{event.happening}:{event.name}"
+    wanted = [step for step in case.sequence.steps.values() if _done_key(step) == key]
+    if wanted and key not in enrollment.done and enrollment.ended is None:
+        enrollment = replace(enrollment, done=added(enrollment.done, key, event.at))
+    asked = [step for step in wanted if step.name in enrollment.asked]
+    if enrollment.ended is None:
+        goal = any(_is(happening, event) for happening in case.sequence.goal)
+        if goal or any(_is(happening, event) for happening in case.sequence.stop):
+            kept, effects = _keep(enrollment, asked[-1], "yes", event.at) if asked else (enrollment, ())
+            ended, ending = end(case, kept, "goal" if goal else "stopped", _words(event))
+            return ended, (*effects, *ending)
+    if asked:
+        return _answered(case, enrollment, asked[-1].name, "yes", event.at)
+    ahead = case.sequence.steps.get(enrollment.step)
+    if ahead is not None and ahead in wanted and _in_flight(enrollment):
+        why = f"{_words(event)}, so {ahead.name} is not mailed"
+        return follow(case, enrollment, ahead.yes.arms, case.now, why, led_by=ahead.root)
+    return enrollment, ()
+
+
+def _answered(case: Case, enrollment: Enrollment, step_name: str, value: str | int | None, at: datetime) -> Outcome:
+    """A yes, in time or late. A late yes pulls forward, never back."""
+    step = case.sequence.steps.get(step_name)
+    if step is None or value is None:
+        return enrollment, ()
+    known = enrollment.answers.get(step.root)
+    if known is not None and (known.value == value or enrollment.phase != "waiting" or enrollment.led_by != step.root):
+        return enrollment, ()  # an answer whose branch has mailed is fixed
+    kept, effects = _keep(enrollment, step, value, at, again=known is not None)
+    if kept.ended is not None and not (kept.ended == "finished" and kept.ended_by_no):
+        return kept, effects
+    if step.ask.save:
+        case = case.knowing(step.ask.save, value)
+    awake = kept if kept.ended is None else replace(kept, ended=None, ended_at=None, ended_by_no=False, step="")
+    why = f"yes to {step.name}" if value == "yes" else f"{step.root} was answered {value}"
+    moved, more = follow(case, awake, step.yes.arms_for(value), at, why, led_by=step.root)
+    if moved.ended is not None:
+        return moved, (*effects, *more)
+    if known is None and moved.step == awake.step:
+        return _earlier(kept, moved, step), effects
+    if _position(case, moved.step) > _stands(case, kept):
+        return moved, (*effects, *more)
+    ahead = case.sequence.steps.get(kept.step)
+    if _in_flight(kept) and ahead is not None and ahead.root == step.root:
+        why = f"{step.root} is kept, so {ahead.name} is not mailed"
+        moved, more = follow(case, kept, _yes(ahead, kept), case.now, why, led_by=step.root)
+        return moved, (*effects, *more)
+    return kept, effects
+
+
+def _earlier(kept: Enrollment, moved: Enrollment, step: Step) -> Enrollment:
+    """A late yes that leads to the step that waits already: the earlier time wins."""
+    if kept.phase != "waiting" or kept.due_at is None or moved.due_at is None:
+        return kept
+    return moved if moved.due_at < kept.due_at else replace(kept, led_by=step.root)
+
+
+def _keep(
+    enrollment: Enrollment, step: Step, value: str | int, at: datetime, *, again: bool = False
+) -> tuple[Enrollment, tuple[Effect, ...]]:
+    """Record a kept ask once; a changed answer replaces the old one without being kept twice."""
+    if step.root in enrollment.answers and not again:
+        return enrollment, ()
+    answers = added(enrollment.answers, step.root, Answer(value, at, step.name))
+    effects: list[Effect] = [Save(step.ask.save, value)] if step.ask.save else []
+    if not again:
+        effects.append(Kept(step.root, value))
+        if step.award:
+            effects.append(Award(step.award))
+    return replace(enrollment, answers=answers), tuple(effects)
+
+
+def _changed(case: Case, enrollment: Enrollment) -> Enrollment:
+    """A date we know of the person moved: move who waits for it."""
+    if enrollment.ended is not None:
+        return enrollment
+    if enrollment.waits_for:
+        when = resolve(case, enrollment, read_moment(enrollment.waits_for), after=case.now)
+        if when is None or when.at == enrollment.due_at:
+            return enrollment
+        return replace(enrollment, due_at=when.at, because=f"{enrollment.waits_for} moved")
+    step = case.sequence.steps.get(enrollment.step)
+    if enrollment.phase == "asked" and enrollment.due_at is not None and step is not None and step.until is not None:
+        when = resolve(case, enrollment, step.until, after=enrollment.last_mail_at or case.now)
+        if when is not None and when.at != enrollment.due_at:
+            return replace(enrollment, due_at=when.at, because=f"{step.until.text} moved")
+    return enrollment
+
+
+# --- small look-ups
+
+
+def _is(happening: Happening, event: Event) -> bool:
+    if event.kind is not Kind.HAPPENED or happening.kind != event.happening:
+        return False
+    return happening.name in ("", event.name)
+
+
+def _in_flight(enrollment: Enrollment) -> bool:
+    """A mail is planned and has not left, as far as we know."""
+    return enrollment.phase == "asked" and enrollment.due_at is None
+
+
+def _yes(step: Step, enrollment: Enrollment) -> tuple[Arm, ...]:
+    answer = enrollment.answers.get(step.root)
+    return step.yes.arms_for(None if answer is None else answer.value)
+
+
+def _done_key(step: Step) -> str:
+    kinds = {"event": "event", "buy": "bought"}
+    return f"{kinds[step.ask.kind]}:{step.ask.name}" if step.ask.kind in kinds else ""
+
+
+def _stands(case: Case, enrollment: Enrollment) -> int:
+    """The position of the last step mailed, -1 before the first."""
+    steps = case.sequence.steps
+    return max((steps[name].position for name in enrollment.asked if name in steps), default=-1)
+
+
+def _position(case: Case, name: str) -> int:
+    steps = case.sequence.steps
+    return steps[name].position if name in steps else len(steps)
+
+
+def _words(event: Event) -> str:
+    return f"{event.happening} {event.name}".strip()

@@ -1,0 +1,218 @@
+"""Following a branch: which arm holds, where it leads, and when the mail there may leave.
+
+The mechanics under `advance`: look-ups for conditions and moments, the lottery of splits, windows and gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from nurture.journey import timing
+from nurture.journey.enrollment import Effect, End, Ended, Enrollment, Facts
+from nurture.language.conditions import UNKNOWN, Condition, Lookup
+from nurture.language.sequence import AtClock, Exit, Goto, Split
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from nurture.language.sequence import Arm, Go, Moment, Sequence, Step
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+UNSUBSCRIBE = "unsubscribe"
+"""Where a person stands who waits to be taken off the list (`{after: 2 days, go: unsubscribe}`)."""
+
+Outcome = tuple[Enrollment, tuple[Effect, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a decision is made from, beside the enrollment itself. `now` is UTC."""
+
+    sequence: Sequence
+    facts: Facts
+    now: datetime
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clock on the person's wall; the project's where theirs is not known."""
+        theirs = self.facts.subscriber.attributes.get("timezone")
+        return timing.zone(str(theirs or self.facts.zone), self.facts.zone)
+
+    def knowing(self, name: str, value: object) -> Case:
+        """The same case, with one more thing known of the person."""
+        subscriber = self.facts.subscriber
+        learned = replace(subscriber, attributes=added(subscriber.attributes, name, value))
+        return replace(self, facts=replace(self.facts, subscriber=learned))
+
+
+def follow(
+    case: Case,
+    enrollment: Enrollment,
+    arms: tuple[Arm, ...],
+    base: datetime,
+    why: str,
+    *,
+    led_by: str = "",
+    by_no: bool = False,
+) -> Outcome:
+    """Take the first arm that holds. `base` is when the arm's wait counts from."""
+    for arm in arms:
+        if arm.condition is not None:
+            if not arm.condition.test(lookup(enrollment, case.facts)):
+                continue
+            why = f"{why}, {says(arm.condition, enrollment, case.facts)}"
+        due_at, fixed, waits_for = base, False, ""
+        if arm.after is not None:
+            due_at = timing.add(base, arm.after, case.zone)
+        elif arm.at is not None:
+            recurs = isinstance(arm.at.point, AtClock)
+            when = resolve(case, enrollment, arm.at, after=max(base, case.now) if recurs else base)
+            if when is None or when.over(case.now):
+                continue
+            due_at, fixed, waits_for = when.at, when.fixed, arm.at.text
+        target = chosen(case, enrollment, arm.go)
+        if isinstance(target, Exit) and due_at <= case.now:
+            return end(case, enrollment, left(target), why, by_no=by_no)
+        name = target.step if isinstance(target, Goto) else target.how
+        moved = replace(
+            enrollment,
+            phase="waiting",
+            step=name,
+            due_at=due_at,
+            fixed=fixed,
+            waits_for=waits_for,
+            led_by=led_by,
+            because=f"{why} → {name}",
+        )
+        if name in case.sequence.steps:
+            at, held = hold(case, moved, case.sequence.steps[name], max(due_at, base))
+            moved = replace(moved, due_at=at, because=f"{moved.because} ({held})" if held else moved.because)
+        return moved, ()
+    return end(case, enrollment, "finished", f"{why}, no branch holds", by_no=by_no)
+
+
+def end(case: Case, enrollment: Enrollment, how: Ended, because: str, *, by_no: bool = False) -> Outcome:
+    """The pass is over."""
+    ended = replace(
+        enrollment,
+        phase="ended",
+        due_at=None,
+        judging_until=None,
+        waits_for="",
+        fixed=False,
+        led_by="",
+        ended=how,
+        ended_at=case.now,
+        ended_by_no=by_no,
+        because=because,
+    )
+    return ended, (End(how),)
+
+
+def left(target: Exit) -> Ended:
+    return "unsubscribed" if target.how == "unsubscribe" else "finished"
+
+
+def hold(case: Case, enrollment: Enrollment, step: Step, at: datetime) -> tuple[datetime, str]:
+    """When this step's mail may leave, not before `at`, and what holds it: the window, the gaps."""
+    if step.send.now:
+        return at, ""
+    why = ""
+    facts = case.facts
+    if facts.gap is not None and facts.subscriber.last_mail_at is not None:
+        free = timing.add(facts.subscriber.last_mail_at, facts.gap, case.zone)
+        if free > at:
+            at, why = free, f"{facts.gap} between any two mails to a person"
+    if enrollment.fixed:
+        return at, why
+    zone = case.zone if step.send.timezone == "theirs" else timing.zone(step.send.timezone, facts.zone)
+    later, held = timing.earliest(at, step.send, zone, enrollment.last_mail_at)
+    return later, held or why
+
+
+def chosen(case: Case, enrollment: Enrollment, go: Go) -> Goto | Exit:
+    """Where this person goes: a split is drawn once and sticks."""
+    if not isinstance(go, Split):
+        return go
+    for target, _ in go.shares:
+        if (target.step if isinstance(target, Goto) else target.how) in case.facts.arms:
+            return target
+    ticket = lot(enrollment.subscriber, f"{case.sequence.name}/{enrollment.step}")
+    reached = 0.0
+    for target, percent in go.shares:
+        reached += percent / 100
+        if ticket < reached:
+            return target
+    return go.shares[-1][0]
+
+
+def lot(subscriber: int, of: str) -> float:
+    """A number in [0, 1) that a person always draws in the same lottery: a hash of the two, so that splits stick."""
+    digest = blake2b(f"{subscriber}:{of}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+def resolve(case: Case, enrollment: Enrollment, moment: Moment, *, after: datetime) -> timing.When | None:
+    """When a moment is for this person: names are dates of the sequence, the start event, the person."""
+    subscriber = case.facts.subscriber
+
+    def look(name: str) -> object:
+        if name in case.sequence.dates:
+            return case.sequence.dates[name]
+        if name.startswith("start."):
+            return enrollment.data.get(name.removeprefix("start."))
+        match name:
+            case "joined":
+                return subscriber.joined_at
+            case "last_seen":
+                return subscriber.last_seen_at
+            case "last_bought":
+                return max(subscriber.bought.values(), default=None)
+        return subscriber.attributes.get(name)
+
+    return timing.resolve(moment, after=after, zone=case.zone, lookup=look)
+
+
+def lookup(enrollment: Enrollment, facts: Facts) -> Lookup:
+    """The names a condition may use, as this person has them now."""
+    subscriber = facts.subscriber
+
+    def look(path: tuple[str, ...]) -> object:
+        match path:
+            case ("kept",):
+                return len(enrollment.answers)
+            case ("asked",):
+                return len(enrollment.asked)
+            case ("answers", step):
+                answer = enrollment.answers.get(step)
+                return UNKNOWN if answer is None else answer.value
+            case ("tags", tag):
+                return tag in subscriber.tags
+            case ("bought", product):
+                return product in subscriber.bought
+            case ("start", name):
+                return enrollment.data.get(name, UNKNOWN)
+            case ("email",):
+                return subscriber.email
+            case (name,):
+                value = subscriber.attributes.get(name)
+                return UNKNOWN if value is None else value
+        return UNKNOWN
+
+    return look
+
+
+def says(condition: Condition | None, enrollment: Enrollment, facts: Facts) -> str:
+    """A condition with the values it saw."""
+    return "" if condition is None else condition.explain(lookup(enrollment, facts))
+
+
+def added(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
+    return MappingProxyType({**mapping, key: value})
