@@ -161,9 +161,8 @@ def _ours(tx: Connection, found: Sequence[tuple[str, Event]]) -> tuple[list[Repo
 def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report], now: datetime) -> int:
     """Record what is new and let it have its effect. Returns how many reports were new."""
     by_key = {report.key: report for report in reports}
-    new = events.record(
-        tx, [_recorded(key, report, now + deployed.rules.settle, now) for key, report in by_key.items()]
-    )
+    judged_at = now + deployed.rules.settle
+    new = events.record(tx, [_recorded(key, report, judged_at, now) for key, report in by_key.items()])
     fresh = sorted((by_key[key] for key in new), key=lambda report: report.event.at)
     left = _prove(tx, fresh)
     people_hit = _end_people(tx, fresh, now)
