@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from nurture.journey import timing
 from nurture.journey.enrollment import Facts, Subscriber
 from nurture.journey.events import Event, Kind
-from nurture.language.words import DAYS, clock, duration
+from nurture.language.words import SHORT_DAYS, clock, duration
 from nurture.rehearsal.calendar import Doing, Life, live
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _compare_time(life: Life, step: str, wanted: str, start: datetime, wall: Zon
     first = start.astimezone(wall).date()
     day, _, time = wanted.rpartition(" ")
     number = (local.date() - first).days + 1
-    same_day = {"": True, f"day {number}": True, DAYS[local.weekday()]: True, local.date().isoformat(): True}
+    same_day = {"": True, f"day {number}": True, SHORT_DAYS[local.weekday()]: True, local.date().isoformat(): True}
     if not same_day.get(day, False) or clock(time) != local.time().replace(second=0, microsecond=0):
         return [f"at: {step}: expected {wanted}, was {_when(mail.at, wall)} (day {number}): {mail.because}"]
     return []
@@ -117,8 +117,8 @@ def _moment(text: str, first: date, wall: ZoneInfo) -> datetime:
     day, _, time = text.rpartition(" ")
     if day.startswith("day "):
         on = first + timedelta(days=int(day.removeprefix("day ")) - 1)
-    elif day in DAYS:
-        on = first + timedelta(days=DAYS.index(day))
+    elif day in SHORT_DAYS:
+        on = first + timedelta(days=SHORT_DAYS.index(day))
     else:
         on = date.fromisoformat(day or text)
         time = time if day else "0:00"

@@ -1,0 +1,199 @@
+"""The demo's people: imagined subscribers of different tempers who do what people do, through the doors people use.
+
+They click links, answer pages, buy and leave by calling exactly what the web calls; time runs fast because the engine
+is handed a faster `now`. Nothing here is known to the engine.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Literal
+
+from nurture.engine import answering, enroll
+from nurture.store import messages
+
+if TYPE_CHECKING:
+    from nurture.engine.inbox import Inbox
+    from nurture.engine.run import Engine
+    from nurture.language.sequence import Step
+    from nurture.store.messages import Row
+
+YOU = "you@example.com"
+"""The visitor's own seat in the demo."""
+
+
+class FastTime:
+    """The time of the demo: it begins at `start` (UTC) and runs `speed` times as fast as life."""
+
+    def __init__(self, start: datetime, speed: float) -> None:
+        self._lock = Lock()
+        self._start, self._since, self._speed = start, monotonic(), speed
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            return self._now()
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    def run_at(self, speed: float) -> None:
+        """From now on run this fast; 0 stands still."""
+        with self._lock:
+            self._start, self._since = self._now(), monotonic()
+            self._speed = speed
+
+    def skip(self, length: timedelta) -> None:
+        with self._lock:
+            self._start += length
+
+    def _now(self) -> datetime:
+        return self._start + timedelta(seconds=(monotonic() - self._since) * self._speed)
+
+
+Temper = Literal["keen", "curious", "slow", "silent", "guarded", "leaving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How likely someone of a temper is to do what is asked, by the size of the ask, and after how many hours."""
+
+    says: str
+    yes: tuple[float, float, float, float, float]
+    hours: tuple[float, float]
+    scanned: bool = False
+    leaves: float = 0.0
+
+
+HABITS: dict[Temper, Habits] = {
+    "keen": Habits("does it at once", (0.97, 0.95, 0.9, 0.8, 0.75), (0.1, 6)),
+    "curious": Habits("likes small things", (0.85, 0.7, 0.5, 0.3, 0.2), (1, 30)),
+    "slow": Habits("answers late", (0.8, 0.6, 0.5, 0.3, 0.25), (50, 130)),
+    "silent": Habits("reads and says nothing", (0.08, 0.05, 0.03, 0.0, 0.0), (2, 60)),
+    "guarded": Habits("sits behind a link scanner", (0.6, 0.5, 0.4, 0.3, 0.2), (2, 30), scanned=True),
+    "leaving": Habits("has enough mail", (0.3, 0.1, 0.1, 0.0, 0.0), (1, 20), leaves=0.5),
+}
+MIX: tuple[tuple[Temper, int], ...] = (
+    ("keen", 10), ("curious", 16), ("slow", 8), ("silent", 9), ("guarded", 5), ("leaving", 3),
+)  # fmt: skip
+NAMES = """Mara Ivo Lena Jonas Aiko Ben Carla Dmitri Elif Farid Greta Hugo Ines Jamal Kaya Luis Mina Noor Otto Priya
+Quinn Rosa Sami Tova Uma Viktor Wanda Xavi Yara Zeno Amara Bruno Chloe Dario Esme Finn Gita Henri Isla Juno Kofi Lior
+Maya Nils Oona Pavel Rhea Sven Talia Ugo Vera""".split()
+ZONES = ("Europe/Berlin", "Europe/London", "America/New_York", "Europe/Lisbon", "Asia/Tokyo")
+AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15"
+SCANNER = "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Imagined:
+    """One imagined subscriber."""
+
+    name: str
+    email: str
+    temper: Temper
+    zone: str
+
+
+def crowd(count: int, dice: random.Random) -> list[Imagined]:
+    """So many people, of mixed tempers."""
+    tempers = [temper for temper, share in MIX for _ in range(share)]
+    people = []
+    for number in range(count):
+        name = NAMES[number % len(NAMES)]
+        again = number // len(NAMES)
+        address = f"{name.lower()}{again or ''}@example.com"
+        people.append(Imagined(name, address, tempers[number % len(tempers)], dice.choice(ZONES)))
+    dice.shuffle(people)
+    return people
+
+
+class Crowd:
+    """Lets the imagined people read their mail and act on it, whenever `act` is called."""
+
+    def __init__(self, engine: Engine, inbox: Inbox, people: list[Imagined], seed: int) -> None:
+        self._engine = engine
+        self._inbox = inbox
+        self._people = {person.email: person for person in people}
+        self._dice = random.Random(seed)  # noqa: S311 - imagined people, not secrets
+        self._seen: set[str] = set()
+        self._plans: list[tuple[datetime, str, str, Row]] = []
+
+    def act(self) -> None:
+        """Everyone whose moment has come does what they had in mind."""
+        now = self._engine.now()
+        self._read_new_mail(now)
+        while self._plans and self._plans[0][0] <= now:
+            _, _, what, row = heappop(self._plans)
+            self._do(what, row, now)
+
+    def _read_new_mail(self, now: datetime) -> None:
+        with self._engine.store.read() as tx:
+            recent = messages.listing(tx, None, 500)
+        for row, email in recent:
+            if row.sent_at is None or row.id in self._seen:
+                continue
+            self._seen.add(row.id)
+            person = self._people.get(email)
+            if person is not None:
+                self._make_up_their_mind(person, row, row.sent_at or now)
+
+    def _make_up_their_mind(self, person: Imagined, row: Row, at: datetime) -> None:
+        habits, dice = HABITS[person.temper], self._dice
+        step = self._step(row)
+        if step is None:
+            return
+        if habits.scanned:
+            self._plan(at + timedelta(seconds=2), "scan", row)
+        later = at + timedelta(hours=dice.uniform(*habits.hours))
+        if dice.random() < habits.leaves and step.position > 0:
+            self._plan(later, "leave", row)
+        elif dice.random() < habits.yes[step.ask.size - 1]:
+            self._plan(later, "yes", row)
+
+    def _plan(self, at: datetime, what: str, row: Row) -> None:
+        heappush(self._plans, (at, row.id, what, row))
+
+    def _step(self, row: Row) -> Step | None:
+        sequence = self._engine.current().sequences.get(row.sequence)
+        return None if sequence is None else sequence.steps.get(row.step)
+
+    def _do(self, what: str, row: Row, now: datetime) -> None:
+        engine, step = self._engine, self._step(row)
+        deployed = engine.current()
+        if step is None:
+            return
+        if what == "leave":
+            answering.unsubscribe(engine.store, deployed, row.id, now)
+        elif what == "scan":
+            for method in ("HEAD", "GET"):
+                self._click(row, method, "40.94.0.7", SCANNER, now)
+        elif step.ask.kind == "poll":
+            answering.answer(engine.store, deployed, row.id, self._dice.choice(list(step.ask.answers)), now)
+        elif step.ask.kind == "download":
+            answering.answer(engine.store, deployed, row.id, None, now)
+        else:
+            self._click(row, "GET", f"203.0.113.{self._dice.randrange(1, 250)}", AGENT, now)
+            if step.ask.kind in ("buy", "event"):
+                self.product_reports(row, now)
+
+    def product_reports(self, row: Row, now: datetime) -> None:
+        """What the shop or the product would report once the person did it there."""
+        engine, step = self._engine, self._step(row)
+        if step is None:
+            return
+        with engine.store.read() as tx:
+            email = next((email for r, email in messages.listing(tx, None, 5000) if r.id == row.id), "")
+        name, data = (
+            ("bought", {"product": step.ask.name}) if step.ask.kind == "buy" else (step.ask.name, dict[str, str]())
+        )
+        enroll.report(engine.store, engine.current(), email, name, data, now)
+
+    def _click(self, row: Row, method: str, ip: str, agent: str, now: datetime) -> None:
+        answering.click(
+            self._engine.store, self._inbox, row.id, method=method, ip=ip, agent=agent, hint="", now=now
+        )  # fmt: skip
