@@ -1,0 +1,171 @@
+"""What happened: one log of reports and of our own moves, and the clicks that wait for a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, select, update
+
+from nurture.journey.events import Event, Kind
+from nurture.store import tables
+from nurture.store.dialect import chunks, insert
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+table = tables.event
+c = table.c
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Something to be written down. With a `key` it is a report from outside and is kept once."""
+
+    kind: str
+    at: datetime
+    received_at: datetime
+    key: str | None = None
+    message: str = ""
+    enrollment: int | None = None
+    subscriber: int | None = None
+    sequence: str = ""
+    step: str = ""
+    provider: str = ""
+    url: str = ""
+    answer: str | int | None = None
+    human: bool | None = None
+    reason: str = ""
+    judged_at: datetime | None = None
+    detail: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Something that was written down."""
+
+    id: int
+    kind: str
+    at: datetime
+    received_at: datetime
+    message: str
+    enrollment: int | None
+    subscriber: int | None
+    sequence: str
+    step: str
+    provider: str
+    url: str
+    answer: str | int | None
+    human: bool | None
+    reason: str
+    judged_at: datetime | None
+    detail: Mapping[str, str]
+
+
+COLUMNS = (
+    c.id, c.kind, c.at, c.received_at, c.message, c.enrollment, c.subscriber, c.sequence, c.step, c.provider, c.url,
+    c.answer, c.human, c.reason, c.judged_at, c.detail,
+)  # fmt: skip
+
+
+def _row(found: Sequence[Any]) -> Row:
+    human = found[12]
+    return Row(*(*found[:12], None if human is None else bool(human), *found[13:]))
+
+
+def as_event(row: Row) -> Event:
+    """A report as the value that verdicts are given on."""
+    detail = row.detail
+    return Event(
+        Kind(row.kind),
+        row.at,
+        id=detail.get("id", ""),
+        message=row.message,
+        step=row.step,
+        url=row.url,
+        ip=detail.get("ip", ""),
+        agent=detail.get("agent", ""),
+        method=detail.get("method", ""),
+        machine_hint=detail.get("hint", ""),
+        human=row.human,
+        judged_at=row.judged_at,
+    )
+
+
+def record(tx: Connection, rows: Sequence[Recorded]) -> list[str]:
+    """Write these down; a key that is known is not written again. Returns the keys that are new."""
+    if not rows:
+        return []
+    values = [
+        {
+            "key": row.key,
+            "kind": row.kind,
+            "at": row.at,
+            "received_at": row.received_at,
+            "message": row.message,
+            "enrollment": row.enrollment,
+            "subscriber": row.subscriber,
+            "sequence": row.sequence,
+            "step": row.step,
+            "provider": row.provider,
+            "url": row.url,
+            "answer": row.answer,
+            "human": None if row.human is None else int(row.human),
+            "reason": row.reason,
+            "judged_at": row.judged_at,
+            "detail": dict(row.detail),
+        }
+        for row in rows
+    ]
+    reports = [row for row in values if row["key"] is not None]
+    notes = [row for row in values if row["key"] is None]
+    if notes:
+        tx.execute(table.insert(), notes)
+    if not reports:
+        return []
+    adding = insert(tx, table).on_conflict_do_nothing(index_elements=["key"]).returning(c.key)
+    return list(tx.execute(adding, reports).scalars())
+
+
+def to_judge(tx: Connection, now: datetime, limit: int) -> list[Row]:
+    """Clicks that have settled and have no verdict, oldest first."""
+    query = select(*COLUMNS).where(c.judged_at <= now).where(c.human.is_(None)).order_by(c.judged_at).limit(limit)
+    if tx.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    return [_row(row) for row in tx.execute(query)]
+
+
+def peek(tx: Connection) -> datetime | None:
+    """When the next click is to be judged: one look at an index."""
+    query = select(c.judged_at).where(c.judged_at.is_not(None)).where(c.human.is_(None))
+    return tx.execute(query.order_by(c.judged_at).limit(1)).scalar()
+
+
+def of_messages(tx: Connection, messages: Sequence[str]) -> list[Row]:
+    """All that was reported of these messages, in the order it happened."""
+    found: list[Row] = []
+    for some in chunks(messages):
+        found += [_row(row) for row in tx.execute(select(*COLUMNS).where(c.message.in_(some)).order_by(c.at, c.id))]
+    return found
+
+
+def judge(tx: Connection, verdicts: Sequence[tuple[int, bool, str]]) -> None:
+    """Give clicks their verdict: (id, human, why)."""
+    if verdicts:
+        rows = [{"row": number, "human": int(human), "reason": why} for number, human, why in verdicts]
+        tx.execute(update(table).where(c.id == bindparam("row")), rows)
+
+
+def of_subscriber(tx: Connection, subscriber: int, limit: int) -> list[Row]:
+    """One person's story: the latest `limit` entries, in the order they happened."""
+    query = select(*COLUMNS).where(c.subscriber == subscriber).order_by(c.id.desc()).limit(limit)
+    return sorted((_row(row) for row in tx.execute(query)), key=lambda row: (row.at, row.id))
+
+
+def latest(tx: Connection, after: int, limit: int) -> list[Row]:
+    """The log after an entry, for pages that follow it live."""
+    query = select(*COLUMNS).where(c.id > after).order_by(c.id.desc()).limit(limit)
+    return sorted((_row(row) for row in tx.execute(query)), key=lambda row: row.id)

@@ -1,0 +1,113 @@
+"""Reports from outside, raw: kept once, applied later, quarantined when they cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from nurture.store import tables
+from nurture.store.dialect import chunks, insert
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+table = tables.hook
+c = table.c
+WAITING, APPLIED, QUARANTINED = "waiting", "applied", "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A verified report, as it came."""
+
+    provider: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A kept report."""
+
+    id: int
+    provider: str
+    received_at: datetime
+    headers: Mapping[str, str]
+    body: bytes
+    state: str
+    error: str
+
+
+COLUMNS = (c.id, c.provider, c.received_at, c.headers, c.body, c.state, c.error)
+
+
+def keep(tx: Connection, arrived: Sequence[Arrived]) -> int:
+    """Keep these; the same bytes from the same provider are kept once. Returns how many are new."""
+    return len(_add(tx, [(one, WAITING, "") for one in arrived]))
+
+
+def quarantine(tx: Connection, number: int, error: str, item: str) -> None:
+    """Put aside what could not be read: the whole report, or one item of it as a row of its own."""
+    if not item:
+        tx.execute(update(table).where(c.id == number).values(state=QUARANTINED, error=error))
+        return
+    row = tx.execute(select(*COLUMNS).where(c.id == number)).one()
+    _add(tx, [(Arrived(row.provider, row.headers, item.encode(), row.received_at), QUARANTINED, error)])
+
+
+def _add(tx: Connection, rows: Sequence[tuple[Arrived, str, str]]) -> list[Any]:
+    values = [
+        {
+            "provider": one.provider,
+            "digest": blake2b(one.body, digest_size=20, key=one.provider.encode()[:64]).digest(),
+            "received_at": one.received_at,
+            "headers": dict(one.headers),
+            "body": one.body,
+            "state": state,
+            "error": error,
+        }
+        for one, state, error in rows
+    ]
+    adding = insert(tx, table).on_conflict_do_nothing(index_elements=["digest"]).returning(c.id)
+    return list(tx.execute(adding, values).scalars()) if values else []
+
+
+def any_waiting(tx: Connection) -> bool:
+    return tx.execute(select(c.id).where(c.state == WAITING).order_by(c.id).limit(1)).first() is not None
+
+
+def waiting(tx: Connection, limit: int) -> list[Row]:
+    """Reports that nothing was made of yet, in the order they came."""
+    query = select(*COLUMNS).where(c.state == WAITING).order_by(c.id).limit(limit)
+    if tx.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    return [Row(*row) for row in tx.execute(query)]
+
+
+def applied(tx: Connection, ids: Sequence[int]) -> None:
+    """These have had their effect; what was quarantined stays so."""
+    for some in chunks(ids):
+        tx.execute(update(table).where(c.id.in_(some)).where(c.state == WAITING).values(state=APPLIED))
+
+
+def replay(tx: Connection, number: int) -> bool:
+    """Let a kept report have its effect again; repeats are known and change nothing."""
+    changed = tx.execute(update(table).where(c.id == number).values(state=WAITING, error=""))
+    return bool(changed.rowcount)
+
+
+def listing(tx: Connection, *, failed: bool, limit: int = 200) -> list[Row]:
+    """Kept reports, newest first; only those that could not be read when `failed`."""
+    query = select(*COLUMNS)
+    query = query.where(c.state == QUARANTINED) if failed else query
+    return [Row(*row) for row in tx.execute(query.order_by(c.id.desc()).limit(limit))]
+
+
+def count(tx: Connection) -> int:
+    return int(tx.execute(select(func.count()).select_from(table)).scalar_one())

@@ -1,0 +1,220 @@
+"""Questions about people, and what is written of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy import update as update_
+
+from nurture.journey.enrollment import Subscriber
+from nurture.store import tables
+from nurture.store.dialect import chunks, insert
+from nurture.store.tables import from_micros, to_micros
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+table = tables.subscriber
+COLUMNS = (
+    table.c.id, table.c.email, table.c.status, table.c.attributes, table.c.tags, table.c.bought, table.c.joined_at,
+    table.c.last_seen_at, table.c.last_mail_at,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A person to be added, or what is newly known of one. `email` is normalised already."""
+
+    email: str
+    attributes: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of a newcomer. `suppressed` says why this address gets no mail, "" when it may."""
+
+    id: int
+    email: str
+    is_new: bool
+    suppressed: str = ""
+
+
+def as_subscriber(row: Sequence[Any]) -> Subscriber:
+    """The value of a row that was selected with COLUMNS."""
+    number, email, status, attributes, tags, bought, joined_at, last_seen_at, last_mail_at = row
+    return Subscriber(
+        number,
+        email,
+        status,
+        attributes,
+        frozenset(tags),
+        {product: from_micros(at) for product, at in bought.items()},
+        joined_at,
+        last_seen_at,
+        last_mail_at,
+    )
+
+
+def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[Saved]:
+    """Add people, or add to what is known of them; in the order given.
+
+    An address that is suppressed, or whose person has left, is reported and left as it is.
+    """
+    wanted = {newcomer.email: newcomer for newcomer in newcomers}
+    barred = suppression(tx, list(wanted))
+    known = {subscriber.email: subscriber for subscriber in _by_emails(tx, list(wanted))}
+    fresh = [newcomer for email, newcomer in wanted.items() if email not in known and email not in barred]
+    if fresh:
+        tx.execute(
+            insert(tx, table).on_conflict_do_nothing(index_elements=["email"]),
+            [
+                {
+                    "email": newcomer.email,
+                    "status": "active",
+                    "attributes": dict(newcomer.attributes),
+                    "tags": sorted(newcomer.tags),
+                    "bought": {},
+                    "joined_at": now,
+                    "last_seen_at": None,
+                    "last_mail_at": None,
+                }
+                for newcomer in fresh
+            ],
+        )
+    ids = {subscriber.email: subscriber.id for subscriber in _by_emails(tx, [newcomer.email for newcomer in fresh])}
+    _learn(tx, known, wanted, barred)
+    saved = []
+    for email in wanted:
+        before = known.get(email)
+        left = "" if before is None or before.status == "active" else before.status
+        number = before.id if before is not None else ids.get(email, 0)
+        saved.append(Saved(number, email, before is None and email not in barred, barred.get(email, left)))
+    return saved
+
+
+def _learn(
+    tx: Connection, known: Mapping[str, Subscriber], wanted: Mapping[str, Newcomer], barred: Mapping[str, str]
+) -> None:
+    changed = [
+        {
+            "number": subscriber.id,
+            "attributes": {**subscriber.attributes, **wanted[email].attributes},
+            "tags": sorted(subscriber.tags | wanted[email].tags),
+        }
+        for email, subscriber in known.items()
+        if email not in barred and subscriber.status == "active" and (wanted[email].attributes or wanted[email].tags)
+    ]
+    if changed:
+        tx.execute(update_(table).where(table.c.id == bindparam("number")), changed)
+
+
+def by_email(tx: Connection, email: str) -> Subscriber | None:
+    """The person with this normalised address."""
+    row = tx.execute(select(*COLUMNS).where(table.c.email == email)).first()
+    return None if row is None else as_subscriber(row)
+
+
+def _by_emails(tx: Connection, emails: Sequence[str]) -> list[Subscriber]:
+    found = []
+    for some in chunks(emails):
+        found += [as_subscriber(row) for row in tx.execute(select(*COLUMNS).where(table.c.email.in_(some)))]
+    return found
+
+
+def by_ids(tx: Connection, ids: Sequence[int]) -> dict[int, Subscriber]:
+    """People by their number."""
+    found = {}
+    for some in chunks(ids):
+        for row in tx.execute(select(*COLUMNS).where(table.c.id.in_(some))):
+            found[row[0]] = as_subscriber(row)
+    return found
+
+
+def update(tx: Connection, subscribers: Iterable[Subscriber]) -> None:
+    """Write what is known of these people, whole."""
+    rows = [
+        {
+            "number": subscriber.id,
+            "status": subscriber.status,
+            "attributes": dict(subscriber.attributes),
+            "tags": sorted(subscriber.tags),
+            "bought": {product: to_micros(at) for product, at in subscriber.bought.items()},
+            "joined_at": subscriber.joined_at,
+            "last_seen_at": subscriber.last_seen_at,
+            "last_mail_at": subscriber.last_mail_at,
+        }
+        for subscriber in subscribers
+    ]
+    if rows:
+        tx.execute(update_(table).where(table.c.id == bindparam("number")), rows)
+
+
+def mailed(tx: Connection, at: Mapping[int, datetime]) -> None:
+    """These people got a mail then."""
+    _later(tx, "last_mail_at", at)
+
+
+def seen(tx: Connection, at: Mapping[int, datetime]) -> None:
+    """These people did something themselves then."""
+    _later(tx, "last_seen_at", at)
+
+
+def _later(tx: Connection, name: str, at: Mapping[int, datetime]) -> None:
+    if not at:
+        return
+    column = table.c[name]
+    tx.execute(
+        update_(table)
+        .where(table.c.id == bindparam("number"))
+        .where((column.is_(None)) | (column < bindparam("moment", type_=column.type)))
+        .values({name: bindparam("moment", type_=column.type)}),
+        [{"number": number, "moment": moment} for number, moment in sorted(at.items())],
+    )
+
+
+def stop(tx: Connection, ids: Sequence[int], status: str, now: datetime) -> None:
+    """These people get no more mail; `status` says why. A second reason does not replace the first."""
+    for subscriber in by_ids(tx, ids).values():
+        suppress(tx, subscriber.email, status, now)
+    for some in chunks(ids):
+        tx.execute(update_(table).where(table.c.id.in_(some)).where(table.c.status == "active").values(status=status))
+
+
+def suppress(tx: Connection, email: str, reason: str, now: datetime) -> None:
+    """Bar an address for good, whatever is imported later."""
+    row = {"digest": _digest(email), "reason": reason, "at": now}
+    tx.execute(insert(tx, tables.suppression).on_conflict_do_nothing(index_elements=["digest"]), [row])
+
+
+def suppression(tx: Connection, emails: Sequence[str]) -> dict[str, str]:
+    """Which of these addresses are barred, and why."""
+    by_digest = {_digest(email): email for email in emails}
+    found = {}
+    columns = tables.suppression.c
+    for some in chunks(list(by_digest)):
+        for digest, reason in tx.execute(select(columns.digest, columns.reason).where(columns.digest.in_(some))):
+            found[by_digest[digest]] = reason
+    return found
+
+
+def _digest(email: str) -> str:
+    return sha256(email.encode()).hexdigest()
+
+
+def every(tx: Connection) -> Iterator[Subscriber]:
+    """Everyone, in the order they came; read in pieces, so that any number fits."""
+    last = 0
+    while rows := tx.execute(select(*COLUMNS).where(table.c.id > last).order_by(table.c.id).limit(1000)).all():
+        yield from (as_subscriber(row) for row in rows)
+        last = rows[-1][0]
+
+
+def count(tx: Connection) -> int:
+    return int(tx.execute(select(func.count()).select_from(table)).scalar_one())

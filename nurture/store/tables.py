@@ -1,0 +1,299 @@
+"""Every table, once. Rows stay in this room: what leaves it are the frozen values of the floors below.
+
+Times are whole microseconds since 1970 (UTC); mappings are JSON as text; words that code knows are text. So both
+databases hold the same bytes and a new word needs no migration.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+SHARDS = 64
+
+# names are fixed first, since batch migrations on SQLite cannot drop what has no name
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: MetaData = SQLModel.metadata
+
+
+def to_micros(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class Json(TypeDecorator[Any]):
+    """A mapping or list, stored as compact JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
+        return None if value is None else json.loads(value)
+
+
+# SQLite gives a table's own row number only to a plain INTEGER key
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+class SubscriberRow(SQLModel, table=True):
+    """A person on the list. `email` is normalised before it comes here."""
+
+    __tablename__ = "subscriber"
+
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
+    email: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    attributes: dict[str, Any] = Field(sa_column=Column(Json, nullable=False))
+    tags: list[str] = Field(sa_column=Column(Json, nullable=False))
+    bought: dict[str, int] = Field(sa_column=Column(Json, nullable=False))
+    joined_at: datetime | None = Field(sa_column=Column(Instant))
+    last_seen_at: datetime | None = Field(sa_column=Column(Instant))
+    last_mail_at: datetime | None = Field(sa_column=Column(Instant))
+
+
+class SuppressionRow(SQLModel, table=True):
+    """An address that gets no mail, whatever is imported later. Kept as a digest, so that it survives an erasure."""
+
+    __tablename__ = "suppression"
+
+    digest: str = Field(sa_column=Column(Text, primary_key=True))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class EnrollmentRow(SQLModel, table=True):
+    """One person's place in one sequence, for one pass. What only the decision needs lies in `memory`."""
+
+    __tablename__ = "enrollment"
+    __table_args__ = (
+        UniqueConstraint("subscriber", "sequence", "number"),
+        Index(
+            "uq_enrollment_open",
+            "subscriber",
+            "sequence",
+            unique=True,
+            sqlite_where=text("phase <> 'ended'"),
+            postgresql_where=text("phase <> 'ended'"),
+        ),
+        Index(
+            "ix_enrollment_due",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
+    subscriber: int = Field(sa_column=Column(ForeignKey("subscriber.id"), nullable=False))
+    sequence: str = Field(sa_column=Column(Text, nullable=False))
+    number: int = Field(sa_column=Column(Integer, nullable=False))
+    shard: int = Field(sa_column=Column(Integer, nullable=False))
+    phase: str = Field(sa_column=Column(Text, nullable=False))
+    step: str = Field(sa_column=Column(Text, nullable=False))
+    due_at: datetime | None = Field(sa_column=Column(Instant))
+    started_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    ended: str | None = Field(sa_column=Column(Text))
+    ended_at: datetime | None = Field(sa_column=Column(Instant))
+    memory: dict[str, Any] = Field(sa_column=Column(Json, nullable=False))
+
+
+class MessageRow(SQLModel, table=True):
+    """One mail we decided to send. UNIQUE (enrollment, step) is why nobody gets it twice."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("enrollment", "step"),
+        Index(
+            "ix_message_due",
+            "due_at",
+            "id",
+            sqlite_where=text("state IN ('planned', 'claimed')"),
+            postgresql_where=text("state IN ('planned', 'claimed')"),
+        ),
+        Index(
+            "ix_message_unsettled",
+            "state",
+            "deadline",
+            sqlite_where=text("state IN ('sending', 'unknown')"),
+            postgresql_where=text("state IN ('sending', 'unknown')"),
+        ),
+        Index("ix_message_provider_id", "provider_id"),
+        Index("ix_message_subscriber", "subscriber"),
+    )
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    enrollment: int = Field(sa_column=Column(ForeignKey("enrollment.id"), nullable=False))
+    subscriber: int = Field(sa_column=Column(ForeignKey("subscriber.id"), nullable=False))
+    shard: int = Field(sa_column=Column(Integer, nullable=False))
+    sequence: str = Field(sa_column=Column(Text, nullable=False))
+    step: str = Field(sa_column=Column(Text, nullable=False))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    planned_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    due_at: datetime | None = Field(sa_column=Column(Instant))
+    owner: str = Field(sa_column=Column(Text, nullable=False))
+    token: int = Field(sa_column=Column(Integer, nullable=False))
+    lease_until: datetime | None = Field(sa_column=Column(Instant))
+    attempt: int = Field(sa_column=Column(Integer, nullable=False))
+    uncertain: bool = Field(sa_column=Column(Integer, nullable=False))
+    first_attempt_at: datetime | None = Field(sa_column=Column(Instant))
+    started_at: datetime | None = Field(sa_column=Column(Instant))
+    deadline: datetime | None = Field(sa_column=Column(Instant))
+    sent_at: datetime | None = Field(sa_column=Column(Instant))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    provider_id: str = Field(sa_column=Column(Text, nullable=False))
+    key: str = Field(sa_column=Column(Text, nullable=False))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    target: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class PayloadRow(SQLModel, table=True):
+    """A mail as it was written before its first attempt; never overwritten."""
+
+    __tablename__ = "payload"
+
+    message: str = Field(sa_column=Column(ForeignKey("message.id"), primary_key=True))
+    frozen: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class EventRow(SQLModel, table=True):
+    """What happened, and what we made of it. `key` is what a report means, so that a repeat is known."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Index(
+            "ix_event_message", "message", sqlite_where=text("message <> ''"), postgresql_where=text("message <> ''")
+        ),
+        Index("ix_event_subscriber", "subscriber"),
+        Index(
+            "ix_event_judge",
+            "judged_at",
+            sqlite_where=text("judged_at IS NOT NULL AND human IS NULL"),
+            postgresql_where=text("judged_at IS NOT NULL AND human IS NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
+    key: str | None = Field(sa_column=Column(Text, unique=True))
+    at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    received_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    message: str = Field(sa_column=Column(Text, nullable=False))
+    enrollment: int | None = Field(sa_column=Column(BigInteger))
+    subscriber: int | None = Field(sa_column=Column(BigInteger))
+    sequence: str = Field(sa_column=Column(Text, nullable=False))
+    step: str = Field(sa_column=Column(Text, nullable=False))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    answer: Any = Field(sa_column=Column(Json))
+    human: int | None = Field(sa_column=Column(Integer))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    judged_at: datetime | None = Field(sa_column=Column(Instant))
+    detail: dict[str, Any] = Field(sa_column=Column(Json, nullable=False))
+
+
+class HookRow(SQLModel, table=True):
+    """One report from outside, raw. What cannot be read stays here until someone looks."""
+
+    __tablename__ = "hook"
+    __table_args__ = (
+        Index(
+            "ix_hook_waiting",
+            "id",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    received_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    headers: dict[str, str] = Field(sa_column=Column(Json, nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    error: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class DeployRow(SQLModel, table=True):
+    """A version: which file has which content."""
+
+    __tablename__ = "deploy"
+
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
+    at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    files: dict[str, str] = Field(sa_column=Column(Json, nullable=False))
+
+
+class BlobRow(SQLModel, table=True):
+    """The content of a deployed file, kept once."""
+
+    __tablename__ = "blob"
+
+    digest: str = Field(sa_column=Column(Text, primary_key=True))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class PauseRow(SQLModel, table=True):
+    """A sequence whose mail is held; the name "" holds all mail."""
+
+    __tablename__ = "pause"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    since: datetime = Field(sa_column=Column(Instant, nullable=False))
+    because: str = Field(sa_column=Column(Text, nullable=False))
+
+
+subscriber = metadata.tables["subscriber"]
+suppression = metadata.tables["suppression"]
+enrollment = metadata.tables["enrollment"]
+message = metadata.tables["message"]
+payload = metadata.tables["payload"]
+event = metadata.tables["event"]
+hook = metadata.tables["hook"]
+deploy = metadata.tables["deploy"]
+blob = metadata.tables["blob"]
+pause = metadata.tables["pause"]

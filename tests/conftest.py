@@ -1,0 +1,152 @@
+"""Databases for tests: each test that asks for `store` runs on SQLite and on a PostgreSQL that the suite starts itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from nurture.store.database import Store, open_store  # noqa: E402
+
+TEMPLATE = "nurture_template"
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith("NURTURE_")]:
+        del os.environ[name]  # a developer's own settings must not reach the tests
+
+
+def _binaries() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    which = shutil.which("initdb")
+    if not found and which:
+        return Path(which).parent
+    if not found:
+        pytest.fail("the tests need PostgreSQL's server programs: apt-get install postgresql", pytrace=False)
+    return found[-1]
+
+
+class Server:
+    """A PostgreSQL server in a folder of its own, reached by a socket there. It may forget on a power cut."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="nurture-pg-"))
+        self.binaries = _binaries()
+        self.who: dict[str, object] = {}
+        if os.geteuid() == 0:  # the server refuses to run as root
+            group = pwd.getpwnam("postgres").pw_gid
+            shutil.chown(self.folder, "postgres", group)
+            self.who = {"user": "postgres", "group": group, "extra_groups": [], "cwd": self.folder}
+        data = str(self.folder / "data")
+        self._run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
+        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200"
+        self._run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *words: str) -> None:
+        subprocess.run(
+            [str(self.binaries / program), *words],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self.who,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """One server for all workers of a run; the last one to leave stops it. Gives a URL with {} for the database."""
+    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    note, lock = shared / "postgresql.json", shared / "postgresql.lock"
+    with _locked(lock):
+        if note.exists():
+            state = json.loads(note.read_text())
+        else:
+            started = Server()
+            state = {"folder": str(started.folder), "users": 0}
+            made = open_store(_make_database(started.url("postgres"), started.url("{}"), TEMPLATE, None))
+            made.close()
+        state["users"] += 1
+        note.write_text(json.dumps(state))
+    folder = Path(state["folder"])
+    yield f"postgresql://postgres@/{{}}?host={folder}"
+    with _locked(lock):
+        state = json.loads(note.read_text())
+        state["users"] -= 1
+        note.write_text(json.dumps(state))
+        if state["users"] == 0:
+            leaving = Server.__new__(Server)
+            leaving.folder, leaving.binaries, leaving.who = folder, _binaries(), {}
+            if os.geteuid() == 0:
+                leaving.who = {"user": "postgres", "cwd": folder}
+            leaving.stop()
+            note.unlink()
+
+
+class _locked:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        self.file = self.path.open("w")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def _make_database(admin: str, pattern: str, name: str, template: str | None) -> str:
+    engine = create_engine(admin.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else "")))
+    engine.dispose()
+    return pattern.format(name)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database with all tables."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated"), tmp_path / "nurture.db")
+        yield f"sqlite:///{tmp_path}/nurture.db"
+        return
+    pattern = request.getfixturevalue("server")
+    name = f"t{uuid.uuid4().hex[:12]}"
+    yield _make_database(pattern.format("postgres"), pattern, name, TEMPLATE)
+    engine = create_engine(
+        pattern.format("postgres").replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    engine.dispose()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = open_store(url)
+    yield opened
+    opened.close()
