@@ -191,3 +191,12 @@ def inside(tx: Connection) -> Mapping[str, Mapping[str, int]]:
     for sequence, step, people_there in tx.execute(query.group_by(table.c.sequence, table.c.step)):
         found[sequence][step] = people_there
     return found
+
+
+def endings(tx: Connection) -> Mapping[str, Mapping[str, int]]:
+    """How many passes of each sequence have ended, by how."""
+    query = select(table.c.sequence, table.c.ended, func.count()).where(table.c.phase == "ended")
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for sequence, ended, passes in tx.execute(query.group_by(table.c.sequence, table.c.ended)):
+        found[sequence][ended] = passes
+    return found

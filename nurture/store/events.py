@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from nurture.journey.events import Event, Kind
 from nurture.store import tables
@@ -169,3 +169,12 @@ def latest(tx: Connection, after: int, limit: int) -> list[Row]:
     """The log after an entry, for pages that follow it live."""
     query = select(*COLUMNS).where(c.id > after).order_by(c.id.desc()).limit(limit)
     return sorted((_row(row) for row in tx.execute(query)), key=lambda row: row.id)
+
+
+def tally(tx: Connection, kind: str) -> Mapping[str, Mapping[str, int]]:
+    """How many entries of one kind there are, by sequence and step."""
+    query = select(c.sequence, c.step, func.count()).where(c.kind == kind).group_by(c.sequence, c.step)
+    found: dict[str, dict[str, int]] = {}
+    for sequence, step, count in tx.execute(query):
+        found.setdefault(sequence, {})[step] = count
+    return found

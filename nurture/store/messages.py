@@ -489,3 +489,12 @@ def next_due(tx: Connection) -> datetime | None:
 def states(tx: Connection) -> dict[State, int]:
     """How many messages are in each state."""
     return {State(state): count for state, count in tx.execute(select(c.state, func.count()).group_by(c.state))}
+
+
+def asked(tx: Connection) -> dict[str, dict[str, int]]:
+    """How many mails have left, by sequence and step."""
+    query = select(c.sequence, c.step, func.count()).where(c.sent_at.is_not(None)).group_by(c.sequence, c.step)
+    found: dict[str, dict[str, int]] = {}
+    for sequence, step, count in tx.execute(query):
+        found.setdefault(sequence, {})[step] = count
+    return found
