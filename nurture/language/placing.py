@@ -21,6 +21,7 @@ PILL = 28
 BADGE = 22
 MARGIN = 20
 WIDEST_LABEL = 160
+BOLD = 1.08
 LAYOUT = {"spacing": {"node_gap": 22, "layer_gap": 26, "stub": 8}}
 
 Spot = tuple[float, float]
@@ -84,7 +85,7 @@ def size(node: Node) -> Spot:
     if node.leaves:
         width, height = label_size(exit_rows(node))
         return width + 12, height + 6
-    return round(text_width(pill_words(node), 13) + 34), PILL + (BADGE if node.kind == "goal" else 0)
+    return round(text_width(pill_words(node), 13) * BOLD + 34), PILL + (BADGE if node.kind == "goal" else 0)
 
 
 def label_size(rows: list[str]) -> Spot:

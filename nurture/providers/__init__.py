@@ -1,0 +1,15 @@
+"""Every provider we speak to, by the name that settings use."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from nurture.providers.base import Provider
+from nurture.providers.outbox import outbox
+from nurture.providers.postmark import postmark
+from nurture.providers.resend import resend
+from nurture.providers.sendgrid import sendgrid
+from nurture.providers.smtp import smtp
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {provider.name: provider for provider in (outbox, smtp, postmark, sendgrid, resend)}
+)

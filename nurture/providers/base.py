@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from nurture.journey.events import Event
 from nurture.mail.message import Message
@@ -42,6 +42,12 @@ Send = Callable[[Message], str]
 """Sends one message and returns the provider's id of it; raises Rejected, Unavailable or Uncertain."""
 
 
+class Connect(Protocol):
+    """Gives a Send bound to one connection of the calling thread. Tests hand in a transport."""
+
+    def __call__(self, account: Account, transport: Any = None) -> Send: ...  # noqa: ANN401 - httpx's or none
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """What an ESP can do, as data: it decides how an uncertain attempt is settled.
@@ -62,7 +68,7 @@ class Provider:
     """
 
     name: str
-    connect: Callable[[Account], Send]
+    connect: Connect
     verify: Callable[[Hook, Account, datetime], None] | None = None
     items: Callable[[Hook], Iterable[Any]] = field(default=lambda hook: [hook.json()])
     event: Callable[[Any, Hook], Event | None] | None = None

@@ -1,0 +1,83 @@
+"""Our links: what they carry, signed, and what they are read back as. No address is ever taken from a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from itsdangerous import BadData, Signer as ItsSigner
+
+from nurture.errors import BadToken
+
+if TYPE_CHECKING:
+    from nurture.language.sequence import Ask
+
+CLICK, PAGE, UNSUBSCRIBE = "click", "page", "unsubscribe"
+HOSTED = ("poll", "download")
+"""Kinds of ask that are answered on a page of ours rather than at the author's own address."""
+
+
+class Signer:
+    """Signs and reads tokens. Several keys rotate: the first signs, all are accepted.
+
+    Each purpose has a salt of its own, so a click's token is no unsubscribe's.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        # itsdangerous signs with the last key of its list
+        ordered = list(reversed(keys))
+        self._by_purpose = {
+            purpose: ItsSigner(ordered, salt=f"nurture.{purpose}", key_derivation="hmac", digest_method="sha256")
+            for purpose in (CLICK, PAGE, UNSUBSCRIBE)
+        }
+
+    def sign(self, purpose: str, payload: str) -> str:
+        return self._by_purpose[purpose].sign(payload).decode()
+
+    def read(self, purpose: str, token: str) -> str:
+        """What was signed for this purpose; raises BadToken for anything else."""
+        try:
+            return self._by_purpose[purpose].unsign(token).decode()
+        except (BadData, UnicodeError):
+            raise BadToken("this link was cut or changed") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Makes and reads the addresses in a mail.
+
+    `base_url` is where clicks are counted; "" when the asks lead straight to their targets. `hosted_url` is where our
+    own pages are served.
+    """
+
+    base_url: str
+    hosted_url: str
+    signer: Signer
+
+    def ask(self, message: str, ask: Ask, target: str) -> str:
+        """Where the ask of this mail leads."""
+        if ask.kind in HOSTED:
+            return f"{self.hosted_url}/q/{self.signer.sign(PAGE, message)}"
+        if not self.base_url:
+            return target
+        return f"{self.base_url}/c/{self.signer.sign(CLICK, message)}"
+
+    def choice(self, message: str, key: str | int) -> str:
+        """Where one answer of a poll leads: its page, with that answer chosen already."""
+        return f"{self.hosted_url}/q/{self.signer.sign(PAGE, f'{message}:{key}')}"
+
+    def unsubscribe(self, message: str) -> str:
+        return f"{self.hosted_url}/u/{self.signer.sign(UNSUBSCRIBE, message)}"
+
+    def read_click(self, token: str) -> str:
+        """The message whose link this is."""
+        return self.signer.read(CLICK, token)
+
+    def read_page(self, token: str) -> tuple[str, str]:
+        """The message whose page this is, and the answer that was chosen in the mail ("" for none)."""
+        message, _, key = self.signer.read(PAGE, token).partition(":")
+        return message, key
+
+    def read_unsubscribe(self, token: str) -> str:
+        return self.signer.read(UNSUBSCRIBE, token)

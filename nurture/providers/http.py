@@ -1,0 +1,226 @@
+"""Sending over HTTP: one request a message, on one connection a thread, inside one wall of time.
+
+httpx builds the request and reads the answer; the connection under it is a single httpcore connection rather than
+httpx's pool, which walks all its connections at every request (encode/httpx#3215) and costs several times as much.
+What went wrong is sorted by what is known of the mail: nothing left, or it may have.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterable
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+import httpx
+
+from nurture.errors import Rejected, Unavailable, Uncertain
+from nurture.providers.base import Account, Connect, Send
+
+if TYPE_CHECKING:
+    from nurture.mail.message import Message
+
+TIMEOUT = 20.0
+"""Seconds for one whole call, whatever the server does: connecting, writing, and the last byte of the answer."""
+
+LARGEST_ANSWER = 1_000_000
+LONGEST_WAIT = 3600.0
+"""The most we wait because a provider said so, in seconds: odd `Retry-After` values exist."""
+
+Request = Callable[["Message", Account], httpx.Request]
+Receipt = Callable[[httpx.Response], str]
+Judge = Callable[[httpx.Response], None]
+
+
+def over_http(request: Request, receipt: Receipt, judge: Judge | None = None) -> Connect:
+    """A way to send. `request` builds the call, `receipt` finds the provider's id in a good answer.
+
+    `judge` may raise what an answer means before the general rules do, where a provider proves more than its status.
+    """
+
+    def connect(account: Account, transport: httpx.BaseTransport | None = None) -> Send:
+        line = transport or Line(TIMEOUT)
+
+        def send(message: Message) -> str:
+            response = _call(line, request(message, account))
+            if judge is not None:
+                judge(response)
+            return _settled(response, receipt)
+
+        return send
+
+    return connect
+
+
+def _call(line: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
+    try:
+        response = line.handle_request(request)
+        response.read()
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        raise Unavailable(f"cannot be reached: {error}") from error
+    except httpx.HTTPError as error:
+        raise Uncertain(f"no answer: {type(error).__name__}: {error}".rstrip(": ")) from error
+    return response
+
+
+def _settled(response: httpx.Response, receipt: Receipt) -> str:
+    status = response.status_code
+    if response.is_success:
+        try:
+            found = receipt(response)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            found = ""
+        if not found:
+            raise Uncertain(f"answered {status} without its mark: {_words(response)}")
+        return found
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        raise Unavailable(f"asks to slow down: {_words(response)}", retry_after=retry_after(response) or 1.0)
+    if status in (401, 403) or response.is_redirect or response.has_redirect_location:
+        raise Unavailable(f"does not let us in ({status}): {_words(response)}", gate=True)
+    if status >= 500 or status == httpx.codes.REQUEST_TIMEOUT or status < 200:
+        raise Uncertain(f"answered {status}: {_words(response)}")
+    if 300 <= status < 400:
+        raise Unavailable(f"sends us elsewhere ({status})", gate=True)
+    raise Rejected(f"refused ({status}): {_words(response)}")
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """What `Retry-After` says, in seconds between 0 and an hour; None when it says nothing that can be read."""
+    said = response.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(said).timestamp() - time()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - NaN is not itself
+
+
+def _words(response: httpx.Response) -> str:
+    """What the provider said, short enough to be kept with the message."""
+    return " ".join(response.text.split())[:300] or "nothing"
+
+
+# --- one connection
+
+
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+class Line(httpx.BaseTransport):
+    """One connection, opened when needed, with a wall of time around each whole call."""
+
+    def __init__(self, timeout: float) -> None:
+        self._network = _Walled(timeout)
+        self._connection: httpcore.HTTPConnection | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._network.start()
+        origin = httpcore.URL(
+            scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
+        )
+        call = httpcore.Request(
+            method=request.method, url=origin, headers=request.headers.raw, content=request.stream,
+            extensions={"timeout": {"connect": TIMEOUT, "read": TIMEOUT, "write": TIMEOUT, "pool": TIMEOUT}},
+        )  # fmt: skip
+        try:
+            answer = self._open(origin).handle_request(call)
+            body = self._read(answer)
+        except httpcore.ConnectTimeout as error:
+            self.close()
+            raise httpx.ConnectTimeout(str(error), request=request) from error
+        except httpcore.ConnectError as error:
+            self.close()
+            raise httpx.ConnectError(str(error), request=request) from error
+        except httpcore.TimeoutException as error:
+            self.close()
+            raise httpx.ReadTimeout(str(error) or "no whole answer in time", request=request) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable) as error:
+            self.close()
+            raise httpx.RemoteProtocolError(str(error), request=request) from error
+        return httpx.Response(answer.status, headers=answer.headers, content=body, request=request)
+
+    def _open(self, origin: httpcore.URL) -> httpcore.HTTPConnection:
+        known = self._connection
+        if known is not None and not known.is_closed() and not known.has_expired() and known.is_idle():
+            return known
+        self.close()
+        self._connection = httpcore.HTTPConnection(
+            origin.origin, ssl_context=_trust() if origin.scheme == b"https" else None, network_backend=self._network,
+            keepalive_expiry=30.0,
+        )  # fmt: skip
+        return self._connection
+
+    def _read(self, answer: httpcore.Response) -> bytes:
+        body = b""
+        try:
+            for piece in answer.iter_stream():
+                body += piece
+                if len(body) > LARGEST_ANSWER:
+                    raise httpcore.RemoteProtocolError("the answer is larger than a megabyte")
+        finally:
+            answer.close()
+        return body
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _Walled(httpcore.NetworkBackend):
+    """A network whose every wait is cut short at one moment, so that a server that drips bytes cannot outlive it."""
+
+    def __init__(self, timeout: float) -> None:
+        self._real = httpcore.SyncBackend()
+        self._timeout = timeout
+        self._until = 0.0
+
+    def start(self) -> None:
+        self._until = monotonic() + self._timeout
+
+    def left(self) -> float:
+        remaining = self._until - monotonic()
+        if remaining <= 0:
+            raise httpcore.ReadTimeout("the whole call took too long")
+        return remaining
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:  # fmt: skip
+        stream = self._real.connect_tcp(
+            host, port, timeout=min(timeout or self._timeout, self.left()), local_address=local_address,
+            socket_options=socket_options,
+        )  # fmt: skip
+        return _Stream(stream, self)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, wall: _Walled) -> None:
+        self._stream = stream
+        self._wall = wall
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the wall is nearer
+        return self._stream.read(max_bytes, timeout=self._wall.left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the wall is nearer
+        self._stream.write(buffer, timeout=self._wall.left())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        secure = self._stream.start_tls(ssl_context, server_hostname, min(timeout or 20.0, self._wall.left()))
+        return _Stream(secure, self._wall)
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
+        return self._stream.get_extra_info(info)

@@ -1,0 +1,135 @@
+"""Postmark: https://postmarkapp.com/developer/api/email-api, hooks https://postmarkapp.com/developer/webhooks/webhooks-overview"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from nurture.errors import Rejected, Unavailable
+from nurture.journey.events import Event, Kind
+from nurture.mail.message import Message
+from nurture.providers.base import Abilities, Account, Hook, Provider
+from nurture.providers.http import over_http
+from nurture.providers.signatures import basic_auth
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "Delivery": Kind.DELIVERED,
+        "SpamComplaint": Kind.COMPLAINED,
+        "Open": Kind.OPENED,
+        "Click": Kind.CLICKED,
+    }
+)
+# matched by name: the published numbers of types contradict each other
+BOUNCES: Mapping[str, Kind] = MappingProxyType(
+    {
+        "HardBounce": Kind.BOUNCED,
+        "BadEmailAddress": Kind.BOUNCED,
+        "Transient": Kind.DEFERRED,
+        "DnsError": Kind.DEFERRED,
+        "OpenRelayTest": Kind.DEFERRED,
+        "SoftBounce": Kind.SOFT_BOUNCED,
+        "Blocked": Kind.SOFT_BOUNCED,
+        "DMARCPolicy": Kind.SOFT_BOUNCED,
+        "SpamNotification": Kind.SOFT_BOUNCED,  # the receiving server's opinion, no person's
+        "VirusNotification": Kind.SOFT_BOUNCED,
+        "ManuallyDeactivated": Kind.REJECTED,
+        "Unconfirmed": Kind.REJECTED,
+        "ManualSuppression": Kind.REJECTED,
+        "SMTPApiError": Kind.REJECTED,
+        "TemplateRenderingFailed": Kind.REJECTED,
+        "SpamComplaint": Kind.COMPLAINED,
+        "AutoResponder": Kind.AUTORESPONDED,
+        "AddressChange": Kind.AUTORESPONDED,
+        "ChallengeVerification": Kind.AUTORESPONDED,
+        "Unsubscribe": Kind.UNSUBSCRIBED,
+    }
+)
+TIMES = ("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")
+NOT_OURS = {10: "a bad token", 100: "maintenance", 405: "no credits", 411: "a closed account", 412: "a held account",
+            413: "an account under review", 429: "too many requests"}  # fmt: skip
+"""Error codes that say nothing of the message: it was not taken, and others would not be either."""
+
+
+def request(message: Message, account: Account) -> httpx.Request:
+    body = {
+        "From": message.sender,
+        "To": message.to,
+        "Subject": message.subject,
+        "HtmlBody": message.html,
+        "TextBody": message.text,
+        "Headers": [{"Name": name, "Value": value} for name, value in message.headers],
+        "Metadata": {"nid": message.id},
+        "TrackOpens": False,
+        "TrackLinks": "None",
+    }
+    if message.reply_to:
+        body["ReplyTo"] = message.reply_to
+    return httpx.Request(
+        "POST",
+        f"{account.url or 'https://api.postmarkapp.com'}/email",
+        headers={"X-Postmark-Server-Token": account.key, "Accept": "application/json"},
+        json=body,
+    )
+
+
+def receipt(response: httpx.Response) -> str:
+    answer = response.json()
+    return str(answer["MessageID"]) if answer["ErrorCode"] == 0 else ""
+
+
+def judge(response: httpx.Response) -> None:
+    """A 422 carries Postmark's own code, which proves that the message was not taken."""
+    if response.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
+        return
+    try:
+        answer = response.json()
+        code, words = int(answer["ErrorCode"]), str(answer["Message"])
+    except (ValueError, LookupError, TypeError):
+        return
+    if code in NOT_OURS:
+        raise Unavailable(f"{NOT_OURS[code]}: {words}", gate=code not in (100, 429))
+    raise Rejected(f"{words} (code {code})")
+
+
+def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
+    kind = item["RecordType"]
+    at = next(item[name] for name in TIMES if name in item)
+    return Event(
+        kind=_kind(item),
+        at=datetime.fromisoformat(at).astimezone(UTC),
+        id=str(item.get("ID", "")),
+        message=str(item.get("Metadata", {}).get("nid", "")),
+        provider_id=str(item.get("MessageID", "")),
+        recipient=str(item.get("Recipient") or item.get("Email") or ""),
+        url=str(item.get("OriginalLink", "")),
+        ip=str(item.get("Geo", {}).get("IP", "")),
+        agent=str(item.get("UserAgent", "")),
+        reason=str(item.get("Description") or item.get("Details") or item.get("SuppressionReason") or kind),
+    )
+
+
+def _kind(item: Mapping[str, Any]) -> Kind:
+    match item["RecordType"]:
+        case "Bounce":
+            return BOUNCES.get(item["Type"], Kind.UNKNOWN)
+        case "SubscriptionChange":
+            if not item["SuppressSending"]:
+                return Kind.UNKNOWN  # a subscription taken up again: only the person's own sign-up counts
+            reasons = {"HardBounce": Kind.BOUNCED, "SpamComplaint": Kind.COMPLAINED}
+            return reasons.get(item.get("SuppressionReason") or "", Kind.UNSUBSCRIBED)
+        case other:
+            return KINDS.get(other, Kind.UNKNOWN)
+
+
+postmark = Provider(
+    "postmark",
+    over_http(request, receipt, judge),
+    basic_auth,
+    event=event,
+    abilities=Abilities(signs="a password, no signature"),
+)

@@ -1,0 +1,99 @@
+"""Resend: https://resend.com/docs/api-reference/emails/send-email, hooks …/docs/dashboard/webhooks/event-types"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from nurture.errors import Unavailable
+from nurture.journey.events import Event, Kind
+from nurture.mail.message import Message
+from nurture.providers.base import Abilities, Account, Hook, Provider
+from nurture.providers.http import over_http
+from nurture.providers.signatures import standard_webhooks
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "email.sent": Kind.SENT,
+        "email.delivered": Kind.DELIVERED,
+        "email.delivery_delayed": Kind.DEFERRED,
+        "email.opened": Kind.OPENED,
+        "email.clicked": Kind.CLICKED,
+        "email.bounced": Kind.BOUNCED,
+        "email.complained": Kind.COMPLAINED,
+        "email.failed": Kind.REJECTED,
+        "email.suppressed": Kind.REJECTED,
+    }
+)
+
+
+def request(message: Message, account: Account) -> httpx.Request:
+    body: dict[str, Any] = {
+        "from": message.sender,
+        "to": [message.to],
+        "subject": message.subject,
+        "html": message.html,
+        "text": message.text,
+        "headers": dict(message.headers),
+        "tags": [{"name": "nid", "value": message.id}],
+    }
+    if message.reply_to:
+        body["reply_to"] = message.reply_to
+    return httpx.Request(
+        "POST",
+        f"{account.url or 'https://api.resend.com'}/emails",
+        headers={"Authorization": f"Bearer {account.key}", "Idempotency-Key": message.key},
+        json=body,
+    )
+
+
+def receipt(response: httpx.Response) -> str:
+    return str(response.json()["id"])
+
+
+def judge(response: httpx.Response) -> None:
+    """A 409 is about the key: the first request is still at work, or its bytes were others."""
+    if response.status_code == httpx.codes.CONFLICT:
+        at_work = "concurrent" in response.text
+        raise Unavailable(
+            f"knows this key: {response.text[:200]}", retry_after=5.0 if at_work else None, gate=not at_work
+        )
+
+
+def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a vendor posts has no type
+    data = item["data"]
+    kind = KINDS.get(item["type"], Kind.UNKNOWN)
+    bounce, click = data.get("bounce", {}), data.get("click", {})
+    if kind is Kind.BOUNCED and bounce.get("type") == "Transient":
+        kind = Kind.SOFT_BOUNCED
+    return Event(
+        kind=kind,
+        at=datetime.fromisoformat(item["created_at"]).astimezone(UTC),
+        id=hook.headers.get("svix-id", ""),
+        message=str(_tags(data.get("tags")).get("nid", "")),
+        provider_id=str(data.get("email_id", "")),
+        recipient=str(next(iter(data.get("to", [])), "")),
+        url=str(click.get("link", "")),
+        ip=str(click.get("ipAddress", "")),
+        agent=str(click.get("userAgent", "")),
+        reason=str(bounce.get("message", "")),
+    )
+
+
+def _tags(tags: Any) -> Mapping[str, str]:  # noqa: ANN401 - a mapping in hooks, a list in older ones
+    if isinstance(tags, list):
+        return {tag["name"]: tag["value"] for tag in tags}
+    return tags or {}
+
+
+resend = Provider(
+    "resend",
+    over_http(request, receipt, judge),
+    standard_webhooks("svix-"),
+    event=event,
+    abilities=Abilities(key_life=timedelta(hours=24), signs="the body and its time (HMAC)"),
+)

@@ -1,0 +1,172 @@
+"""Plain SMTP: RFC 5321 with STARTTLS or implicit TLS. It reports nothing back, so clicks come by our own links.
+
+After the last line of a mail was sent and before the answer to it was read, nobody knows whether it was taken
+(RFC 1047); everything before that is a proof that it was not.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import parseaddr
+from time import monotonic
+from urllib.parse import unquote, urlsplit
+
+from nurture.errors import Rejected, SettingsError, Unavailable, Uncertain
+from nurture.mail.message import Message
+from nurture.providers.base import Account, Provider, Send
+
+TIMEOUT = 20.0
+IDLE = 30.0
+"""Seconds after which a kept connection is opened anew: servers close idle ones without a word."""
+
+# unfolded: a List-Unsubscribe that is folded anew on its way has broken signatures (nodemailer#1654)
+POLICY = SMTP.clone(max_line_length=990)
+CONFIGURATION = frozenset({421, 454, 530, 534, 535, 538})
+"""Answers that speak of our login or the server, not of this mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server is: `smtp://[user:password@]host:port`, `smtps://` for TLS from the first byte."""
+
+    host: str
+    port: int
+    secure: bool
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+def place(url: str) -> Place:
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise SettingsError("NURTURE_PROVIDERS__SMTP__URL must be smtp://[user:password@]host:port or smtps://…")
+    secure = parts.scheme == "smtps"
+    default = 465 if secure else 587
+    return Place(
+        parts.hostname, parts.port or default, secure, unquote(parts.username or ""), unquote(parts.password or "")
+    )
+
+
+def mime(message: Message) -> EmailMessage:
+    """The mail as it goes over the wire: text first, then HTML."""
+    mail = EmailMessage(policy=POLICY)
+    name, sender = parseaddr(message.sender)
+    mail["From"] = Address(name, addr_spec=sender)
+    mail["To"] = message.to
+    mail["Subject"] = message.subject
+    mail["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2]}>"
+    if message.reply_to:
+        mail["Reply-To"] = message.reply_to
+    for header, value in message.headers:
+        mail[header] = value
+    mail.set_content(message.text, cte="quoted-printable")
+    mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    return mail
+
+
+def connect(account: Account, transport: object = None) -> Send:  # noqa: ARG001 - SMTP has no httpx transport
+    server = place(account.url)
+    kept: list[tuple[smtplib.SMTP, float]] = []
+
+    def send(message: Message) -> str:
+        mail = mime(message).as_bytes()
+        session = _session(server, kept)
+        try:
+            words = _hand_over(session, parseaddr(message.sender)[1], message.to, mail)
+        except (Uncertain, Unavailable):
+            session.close()
+            raise
+        kept.append((session, monotonic()))
+        return words
+
+    return send
+
+
+def _session(server: Place, kept: list[tuple[smtplib.SMTP, float]]) -> smtplib.SMTP:
+    while kept:
+        session, used = kept.pop()
+        try:
+            if monotonic() - used < IDLE and session.rset()[0] == 250:
+                return session
+        except (smtplib.SMTPException, OSError):
+            pass
+        session.close()
+    return _opened(server)
+
+
+def _opened(server: Place) -> smtplib.SMTP:
+    trust = ssl.create_default_context()
+    try:
+        if server.secure:
+            session: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=trust)
+        else:
+            session = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
+            session.ehlo()
+            if session.has_extn("starttls"):
+                session.starttls(context=trust)
+                session.ehlo()
+            elif server.user and not _is_here(server.host):
+                raise Unavailable(f"{server.host} offers no TLS, so the password is not sent", gate=True)
+        if server.user:
+            session.login(server.user, server.password)
+    except smtplib.SMTPAuthenticationError as error:
+        raise Unavailable(f"does not accept the login: {_words(error.smtp_error)}", gate=True) from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise Unavailable(f"{server.host}:{server.port} cannot be reached: {error}") from error
+    return session
+
+
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")
+
+
+def _hand_over(session: smtplib.SMTP, sender: str, to: str, mail: bytes) -> str:
+    """MAIL, RCPT, DATA, one by one, since only what comes after the mail's last line is in doubt."""
+    try:
+        _wants(session.mail(sender, ["SMTPUTF8"] if _needs_utf8(session, sender, to) else []), 250)
+        _wants(session.rcpt(to), 250, 251)
+        session.putcmd("data")
+        _wants(session.getreply(), 354)
+    except (smtplib.SMTPServerDisconnected, OSError) as error:
+        raise Unavailable(f"the connection ended before the mail was sent: {error}") from error
+    try:
+        # dots at the start of a line are doubled, and a lone dot ends the mail (RFC 5321, 4.5.2)
+        session.send(mail.replace(b"\r\n.", b"\r\n..").removesuffix(b"\r\n") + b"\r\n.\r\n")
+        code, words = session.getreply()
+    except (smtplib.SMTPException, OSError) as error:
+        raise Uncertain(f"the connection ended after the mail was sent: {error}") from error
+    _wants((code, words), 250)
+    return _words(words)
+
+
+def _needs_utf8(session: smtplib.SMTP, *addresses: str) -> bool:
+    if all(address.isascii() for address in addresses):
+        return False
+    if not session.has_extn("smtputf8"):
+        raise Rejected("this server takes no addresses beyond ASCII (it lacks SMTPUTF8)")
+    return True
+
+
+def _wants(reply: tuple[int, bytes], *good: int) -> None:
+    code, words = reply
+    if code in good:
+        return
+    said = f"{code} {_words(words)}"
+    if code in CONFIGURATION:
+        raise Unavailable(said, gate=code not in (421, 454))
+    if 400 <= code < 500:
+        raise Unavailable(said)
+    raise Rejected(said)
+
+
+def _words(reply: bytes | str) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return " ".join(text.split())[:300]
+
+
+smtp = Provider("smtp", connect)
