@@ -102,11 +102,10 @@ def databases():
 
 @contextmanager
 def opened(url: str):
-    from nurture.store.database import open_store
-
     from nurture.engine.deploy import Current
     from nurture.engine.rules import Rules
     from nurture.store import deploys
+    from nurture.store.database import open_store
 
     store = open_store(url)
     files = {
@@ -153,10 +152,9 @@ def decisions(count: int) -> None:
 
 def mails(count: int) -> None:
     """From due to accepted request, one request a mail, rendering included."""
-    from nurture.mail.links import Links, Signer
-
     from nurture.engine.sending import Sender
     from nurture.engine.tick import tick
+    from nurture.mail.links import Links, Signer
     from nurture.providers import PROVIDERS
     from nurture.providers.base import Account
 

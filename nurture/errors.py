@@ -4,6 +4,7 @@ NurtureError
 ├── SequenceError      files have faults: the marketer mends them (carries `problems`)
 ├── SettingsError      a setting is missing or wrong: the operator mends it
 ├── Refused            an input was refused (an address, an event, a CSV cell): the sender mends it
+├── RenderError        a mail cannot be written for one person: it alone stops, the marketer mends the template
 ├── StoreError         the database cannot be used: locked, newer, unreachable, full
 ├── DeliveryError      a provider did not take a mail
 │   ├── Rejected       refused for good: do not try this message again
@@ -39,6 +40,10 @@ class SettingsError(NurtureError):
 
 class Refused(NurtureError):
     """An input from outside was refused; nothing of it was kept."""
+
+
+class RenderError(NurtureError):
+    """A mail cannot be written for this person; the others are not held up."""
 
 
 class StoreError(NurtureError):

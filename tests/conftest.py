@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from nurture.store.database import Store, open_store  # noqa: E402
+from nurture.store.database import Store, open_store
 
 TEMPLATE = "nurture_template"
 
@@ -74,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
     """One server for all workers of a run; the last one to leave stops it. Gives a URL with {} for the database."""
     shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
     note, lock = shared / "postgresql.json", shared / "postgresql.lock"
-    with _locked(lock):
+    with Locked(lock):
         if note.exists():
             state = json.loads(note.read_text())
         else:
@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
         note.write_text(json.dumps(state))
     folder = Path(state["folder"])
     yield f"postgresql://postgres@/{{}}?host={folder}"
-    with _locked(lock):
+    with Locked(lock):
         state = json.loads(note.read_text())
         state["users"] -= 1
         note.write_text(json.dumps(state))
@@ -99,7 +99,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
             note.unlink()
 
 
-class _locked:
+class Locked:
     def __init__(self, path: Path) -> None:
         self.path = path
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from nurture.mail.links import Links, Signer
-
 from nurture.engine import answering, enroll
 from nurture.engine.deploy import Current, Deployed
 from nurture.engine.inbox import Inbox
@@ -20,6 +18,7 @@ from nurture.engine.sending import Sender
 from nurture.engine.settling import settle
 from nurture.engine.show import person
 from nurture.engine.tick import tick
+from nurture.mail.links import Links, Signer
 from nurture.mail.message import Message, thaw
 from nurture.providers.base import Abilities, Account, Provider
 from nurture.store import deploys, enrollments, messages

@@ -81,11 +81,15 @@ HABITS: dict[Temper, Habits] = {
 MIX: tuple[tuple[Temper, int], ...] = (
     ("keen", 10), ("curious", 16), ("slow", 8), ("silent", 9), ("guarded", 5), ("leaving", 3),
 )  # fmt: skip
-NAMES = """Mara Ivo Lena Jonas Aiko Ben Carla Dmitri Elif Farid Greta Hugo Ines Jamal Kaya Luis Mina Noor Otto Priya
-Quinn Rosa Sami Tova Uma Viktor Wanda Xavi Yara Zeno Amara Bruno Chloe Dario Esme Finn Gita Henri Isla Juno Kofi Lior
-Maya Nils Oona Pavel Rhea Sven Talia Ugo Vera""".split()
+NAMES = (
+    "Mara Ivo Lena Jonas Aiko Ben Carla Dmitri Elif Farid Greta Hugo Ines Jamal Kaya Luis Mina Noor Otto Priya Quinn "
+    "Rosa Sami Tova Uma Viktor Wanda Xavi Yara Zeno Amara Bruno Chloe Dario Esme Finn Gita Henri Isla Juno Kofi Lior "
+    "Maya Nils Oona Pavel Rhea Sven Talia Ugo Vera"
+).split()
 ZONES = ("Europe/Berlin", "Europe/London", "America/New_York", "Europe/Lisbon", "Asia/Tokyo")
-AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15"
+AGENT = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605.1.15"
+)
 SCANNER = "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Trident/4.0)"
 
 

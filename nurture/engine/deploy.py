@@ -11,7 +11,9 @@ from nurture.engine.rules import Rules
 from nurture.errors import SequenceError, SettingsError
 from nurture.language.project import Project, read_project
 from nurture.mail.checks import check
-from nurture.mail.render import Writer, compile_sequence
+from nurture.mail.page import Press
+from nurture.mail.render import Writer
+from nurture.mail.templates import Templates
 from nurture.store import deploys, enrollments
 
 if TYPE_CHECKING:
@@ -57,8 +59,9 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 def problems_of(project: Project) -> list[Problem]:
     """All faults of a project: those of its files and those of its mails."""
     found = list(project.problems)
+    press = Press(Templates(project.templates))
     for sequence in project.sequences.values():
-        found += check(sequence, project.templates, project.people)
+        found += check(sequence, press, project.people)
     return sorted(set(found))
 
 
@@ -72,7 +75,8 @@ def build(number: int, files: Mapping[str, bytes], rules: Rules) -> Deployed:
 
 
 def _compiled(number: int, project: Project, rules: Rules) -> Deployed:
-    writers = {name: compile_sequence(sequence, project.templates) for name, sequence in project.sequences.items()}
+    press = Press(Templates(project.templates))
+    writers = {name: Writer(sequence, press) for name, sequence in project.sequences.items()}
     return Deployed(number, project, rules, writers)
 
 

@@ -51,9 +51,14 @@ class Inbox:
         self._queue.put((hooks.Arrived(provider, dict(headers), body, now), done))
         return done
 
-    def click(self, message: str, *, method: str, ip: str, agent: str, hint: str, now: datetime) -> None:
-        """Keep one request for a link of ours."""
-        report = {"message": message, "at": now.isoformat(), "method": method, "ip": ip, "agent": agent, "hint": hint}
+    def click(
+        self, message: str, *, method: str, ip: str, agent: str, hint: str, now: datetime, url: str = ""
+    ) -> None:  # fmt: skip
+        """Keep one request for a link of ours; `url` is "" for the ask's, else the word for the page that it shows."""
+        report = {
+            "message": message, "at": now.isoformat(), "method": method, "ip": ip, "agent": agent, "hint": hint,
+            "url": url,
+        }  # fmt: skip
         self.keep(OWN, {}, json.dumps(report).encode(), now)
 
     def close(self) -> None:

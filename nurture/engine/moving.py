@@ -167,7 +167,7 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                 _knows(moves, replace(subscriber, attributes={**subscriber.attributes, name: value}))
                 subscriber = moves.subscribers[subscriber.id]
             case Kept(step, value):
-                detail = {"answer": value}
+                detail: dict[str, object] = {"answer": value}
                 moves.notes.append(_note(after, now, kind="kept", step=step, reason="", detail=detail))
                 moves.echoes.append((subscriber.id, _echo("kept", f"{sequence.name}.{step}", now)))
             case Award(name):

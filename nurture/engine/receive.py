@@ -55,6 +55,7 @@ class Report:
     event: Event
     provider: str
     message: messages.Row
+    of_ask: bool = True
 
     @property
     def key(self) -> str:
@@ -90,7 +91,7 @@ def receive(store: Store, deployed: Deployed, links: Links, now: datetime, *, ba
                 broken += 1
                 hooks.quarantine(tx, hook.id, error, item)
         hooks.applied(tx, [hook.id for hook in arrived])
-        reports, dropped = _ours(tx, found)
+        reports, dropped = _ours(tx, found, links)
         recorded = apply_reports(tx, deployed, reports, now)
     return Received(
         len(arrived), recorded, len(reports) - recorded, dropped, broken, more=len(arrived) == batch
@@ -138,10 +139,11 @@ def _own_click(report: Mapping[str, str]) -> Event:
         ip=report["ip"],
         agent=report["agent"],
         machine_hint=report["hint"],
+        url=report.get("url", ""),
     )
 
 
-def _ours(tx: Connection, found: Sequence[tuple[str, Event]]) -> tuple[list[Report], int]:
+def _ours(tx: Connection, found: Sequence[tuple[str, Event]], links: Links) -> tuple[list[Report], int]:
     by_id = messages.by_ids(tx, sorted({event.message for _, event in found if event.message}))
     foreign: dict[str, set[str]] = defaultdict(set)
     for provider, event in found:
@@ -154,8 +156,23 @@ def _ours(tx: Connection, found: Sequence[tuple[str, Event]]) -> tuple[list[Repo
         if row is None:
             dropped += 1
         else:
-            reports.append(Report(event, provider, row))
+            reports.append(Report(event, provider, row, of_ask=_of_ask(event, row, links)))
     return reports, dropped
+
+
+def _of_ask(event: Event, row: messages.Row, links: Links) -> bool:
+    """Whether a click was on the mail's ask: our link of it, or its target where the provider saw the click.
+
+    Any other link of the mail is evidence for the verdict and never a yes.
+    """
+    if event.kind is not Kind.CLICKED or not event.url:
+        return True
+    if "/c/" in event.url:
+        try:
+            return links.read_click(event.url.rpartition("/c/")[2].partition("?")[0]) == row.id
+        except BadToken:
+            pass
+    return bool(row.target) and event.url.startswith(row.target.rstrip("/"))
 
 
 def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report], now: datetime) -> int:
@@ -175,7 +192,7 @@ def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report],
             reached.append((*places[row.enrollment], Event(Kind.SENT, at, step=row.step)))
     for report in fresh:
         number = report.message.enrollment
-        if number in places and report.event.kind in (Kind.CLICKED, Kind.ANSWERED):
+        if number in places and report.of_ask and report.event.kind in (Kind.CLICKED, Kind.ANSWERED):
             reached.append((*places[number], _for_decision(report, judged_at)))
     for place, person in enrollments.of_people(tx, sorted(people_hit), lock=True):
         reached.append((place, person, people_hit[person.id]))
@@ -207,7 +224,7 @@ def _recorded(key: str, report: Report, judged_at: datetime, now: datetime) -> e
         answer=event.answer,
         human=True if event.kind is Kind.ANSWERED else None,
         reason=event.reason,
-        judged_at=judged_at if event.kind is Kind.CLICKED else None,
+        judged_at=judged_at if event.kind is Kind.CLICKED and report.of_ask else None,
         detail={
             name: value
             for name, value in (

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from nurture.journey.enrollment import Facts
+from nurture.mail.render import Letterhead
 
 if TYPE_CHECKING:
     from nurture.journey.enrollment import Subscriber
@@ -20,7 +21,7 @@ class Rules:
     """`gap` is between any two mails to a person. `settle` is how long a click waits for its verdict.
 
     `timeout` is the wall for one attempt to send; a lease is three times as long. `delivery` settles an attempt of
-    which no evidence came within `awaiting`.
+    which no evidence came within `awaiting`. `hosts` are where an ask may lead that takes its target from an event.
     """
 
     zone: str = "UTC"
@@ -30,6 +31,11 @@ class Rules:
     delivery: Delivery = "at_most_once"
     awaiting: timedelta = timedelta(hours=24)
     postal_address: str = ""
+    hosts: frozenset[str] = frozenset()
+
+    @property
+    def letterhead(self) -> Letterhead:
+        return Letterhead(self.postal_address, self.zone, self.hosts)
 
     @property
     def lease(self) -> timedelta:

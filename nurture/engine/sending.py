@@ -168,7 +168,7 @@ class Sender:
         """Wait until a good number of answers has come back, or this long."""
         enough = max(1, min(len(self._in_flight), self._senders) // 2)
         until = monotonic() + seconds
-        gathered = []
+        gathered: list[Outcome] = []
         while len(gathered) < enough and (left := until - monotonic()) > 0:
             try:
                 gathered.append(self._back.get(timeout=left))
@@ -242,35 +242,25 @@ class Sender:
                 if _too_late(deployed, one, now):
                     faults.append((one, State.CANCELLED, "its time was over before it could leave"))
                     continue
-                self._ready.append(self._written(deployed, one, now))
+                self._ready.append(self._written(deployed, one))
             except NurtureError as error:
                 faults.append((one, State.FAILED, str(error)))
         return faults
 
-    def _written(self, deployed: Deployed, claimed: messages.Claimed, now: datetime) -> Ready:
+    def _written(self, deployed: Deployed, claimed: messages.Claimed) -> Ready:
         """The mail, written once: a later attempt posts the bytes that were frozen before the first."""
-        writer = deployed.writers[claimed.sequence]
-        sequence = deployed.sequences[claimed.sequence]
-        ask = sequence.steps[claimed.step].ask
         if claimed.frozen is not None:
-            message = thaw(claimed.frozen)
-            return Ready(claimed, message, None, claimed.target)
-        message = writer.write(
+            return Ready(claimed, thaw(claimed.frozen), None, claimed.target)
+        written = deployed.writers[claimed.sequence].write(
             claimed.step,
             enrollment=claimed.enrollment,
             subscriber=claimed.subscriber,
             links=self._links,
+            letterhead=deployed.rules.letterhead,
             message_id=claimed.id,
             key=idempotency_key(claimed.id),
-            postal_address=deployed.rules.postal_address,
-            now=now,
         )
-        target = (
-            writer.target(claimed.step, enrollment=claimed.enrollment, subscriber=claimed.subscriber)
-            if ask.to
-            else self._links.ask(claimed.id, ask, "")
-        )
-        return Ready(claimed, message, message.freeze(), target)
+        return Ready(claimed, written.message, written.message.freeze(), written.target)
 
     def _spoil(
         self, tx: Connection, deployed: Deployed, faults: list[tuple[messages.Claimed, State, str]], now: datetime

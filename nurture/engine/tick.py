@@ -18,6 +18,8 @@ from nurture.store import enrollments, events, messages, people
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import Connection
+
     from nurture.engine.deploy import Deployed
     from nurture.store.database import Store
 
@@ -68,7 +70,7 @@ def _priority(deployed: Deployed, name: str) -> int:
     return 0 if sequence is None else sequence.priority
 
 
-def _judged(tx: object, clicks: list[events.Row]) -> list[Reached]:
+def _judged(tx: Connection, clicks: list[events.Row]) -> list[Reached]:
     """Give each settled click its verdict, and say whom a human one reaches."""
     rows = messages.by_ids(tx, sorted({click.message for click in clicks}))
     seen: dict[str, list[Event]] = defaultdict(list)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
 
 class Kind(StrEnum):
@@ -73,7 +74,7 @@ class Event:
     judged_at: datetime | None = None
 
 
-ENDS_EVERYTHING: Mapping[Kind, str] = MappingProxyType(
+ENDS_EVERYTHING: Mapping[Kind, Literal["unsubscribed", "complained", "bounced"]] = MappingProxyType(
     {Kind.UNSUBSCRIBED: "unsubscribed", Kind.COMPLAINED: "complained", Kind.BOUNCED: "bounced"}
 )
 """Events that end all of a person's enrollments, and the word for how they ended."""

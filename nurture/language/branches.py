@@ -156,11 +156,8 @@ def _arm(table: Table, here: int, page: Page) -> Arm:
     condition, after, at = table.get("if"), table.get("after"), table.get("at")
     if after is not None and at is not None:
         page.faults.add("E103", table.keys["at"].mark, "`after` and `at` exclude each other; keep one of the two")
-    go: Go
-    if (node := table.get("go")) is not None:
-        go = read_go(node, here, page)
-    else:
-        go = page.take_next(here)
+    node = table.get("go")
+    go = page.take_next(here) if node is None else read_go(node, here, page)
     return Arm(
         go=go,
         condition=None if condition is None else page.condition(condition),

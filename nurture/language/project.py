@@ -29,7 +29,7 @@ class Project:
     A sequence with errors is here as well, well-formed, so that it can be looked at; it must not run.
     """
 
-    people: People = People()
+    people: People = field(default_factory=People)
     sequences: Mapping[str, Sequence] = field(default_factory=lambda: MappingProxyType({}))
     templates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     downloads: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)

@@ -131,7 +131,7 @@ class Branch:
     by_answer: Mapping[AnswerKey, tuple[Arm, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def arms_for(self, answer: AnswerKey | None) -> tuple[Arm, ...]:
-        return self.by_answer[answer] if answer in self.by_answer else self.arms  # type: ignore[index]
+        return self.arms if answer is None else self.by_answer.get(answer, self.arms)
 
     def every_arm(self) -> tuple[Arm, ...]:
         return self.arms + tuple(arm for arms in self.by_answer.values() for arm in arms)

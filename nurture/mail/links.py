@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itsdangerous import BadData, Signer as ItsSigner
+from itsdangerous import BadData
+from itsdangerous import Signer as ItsSigner
 
 from nurture.errors import BadToken
 

@@ -27,11 +27,13 @@ class Message:
 
     def freeze(self) -> bytes:
         """The bytes that are stored before the first attempt."""
-        fields = [self.id, self.key, self.sender, self.to, self.subject, self.html, self.text, self.reply_to, self.headers]
+        words = [self.subject, self.html, self.text, self.reply_to]
+        fields = [self.id, self.key, self.sender, self.to, *words, self.headers]
         return zlib.compress(json.dumps(fields, ensure_ascii=False).encode(), 1)
 
 
 def thaw(frozen: bytes) -> Message:
     """The message that `Message.freeze` stored."""
-    *fields, headers = json.loads(zlib.decompress(frozen))
-    return Message(*fields, headers=tuple((name, value) for name, value in headers))
+    number, key, sender, to, subject, html, text, reply_to, headers = json.loads(zlib.decompress(frozen))
+    pairs = tuple((name, value) for name, value in headers)
+    return Message(number, key, sender, to, subject, html, text, reply_to, pairs)

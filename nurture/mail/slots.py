@@ -24,6 +24,11 @@ MOST = 5_000
 KEY = "_slots"
 
 
+def slot(number: int) -> str:
+    """What stands for the value of this number."""
+    return f"{NONCE}{number:04d}z"
+
+
 class Slots(list[str]):
     """The values that were taken out, by their number."""
 
@@ -32,7 +37,7 @@ class Slots(list[str]):
         if len(self) >= MOST:
             raise ValueError(f"this template prints more than {MOST} values")
         self.append(str(value))
-        return f"{NONCE}{len(self) - 1:04d}z"
+        return slot(len(self) - 1)
 
 
 @pass_context
@@ -40,7 +45,7 @@ def finalize(context: Context, value: object) -> object:
     """What Jinja prints instead of a value. With the context, so that constants are not settled beforehand."""
     if isinstance(value, Markup | Undefined) or hasattr(value, "__html__"):
         return value
-    slots: Slots = context.resolve(KEY)
+    slots = context.parent[KEY]
     return Markup(slots.keep(value))  # noqa: S704 - a slot is letters and digits
 
 

@@ -6,8 +6,11 @@ import re
 from html.parser import HTMLParser
 
 BLOCKS = frozenset(
-    "p div section article table tr h1 h2 h3 h4 h5 h6 ul ol li blockquote pre hr header footer main".split()
-)
+    {
+        "p", "div", "section", "article", "table", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li",
+        "blockquote", "pre", "hr", "header", "footer", "main",
+    }
+)  # fmt: skip
 SILENT = frozenset({"style", "script", "head", "title"})
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _LINES = re.compile(r"\n{3,}")

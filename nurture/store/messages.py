@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, literal, select, update
+from sqlalchemy import and_, bindparam, func, literal, or_, select, update
 
 from nurture.journey.enrollment import Enrollment, Subscriber
 from nurture.journey.ledger import LEFT, RANK, State
@@ -161,7 +161,7 @@ def cancel(tx: Connection, keep: Mapping[int, str], reason: str) -> None:
         update(table)
         .where(c.enrollment == bindparam("place"))
         .where(c.step != bindparam("keeping"))
-        .where(c.state.in_((PLANNED, CLAIMED)))
+        .where(or_(c.state == PLANNED, c.state == CLAIMED))  # IN expands, which many sets at once do not allow
         .where(c.uncertain == 0)
         .values(state=State.CANCELLED.value, due_at=None, reason=reason)
     )

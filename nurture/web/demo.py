@@ -166,7 +166,11 @@ def _said(row: events.Row, sequences: object) -> dict[str, str] | None:
             return {"tone": "yes", "words": did, "step": step.name}
         case "clicked" if row.human is False or row.judged_at is not None:
             machine = row.detail.get("method") == "HEAD" or "Trident/4.0" in str(row.detail.get("agent", ""))
-            return {"tone": "machine", "words": "’s link scanner clicked: nobody moves", "step": row.step} if machine else None
+            return (
+                {"tone": "machine", "words": "’s link scanner clicked: nobody moves", "step": row.step}
+                if machine
+                else None
+            )
         case "ended":
             tones = {"goal": ("goal", "reached the goal"), "unsubscribed": ("no", "unsubscribed")}
             for how, (tone, words) in tones.items():
@@ -174,7 +178,11 @@ def _said(row: events.Row, sequences: object) -> dict[str, str] | None:
                     return {"tone": tone, "words": words, "step": row.step}
             return {"tone": "end", "words": "was left in peace", "step": row.step}
         case "waiting" if row.reason.startswith("no yes to"):
-            return {"tone": "no", "words": f"was silent; {row.reason.partition(' → ')[2] or 'the end'} is next", "step": row.step}
+            return {
+                "tone": "no",
+                "words": f"was silent; {row.reason.partition(' → ')[2] or 'the end'} is next",
+                "step": row.step,
+            }
     return None
 
 
@@ -248,7 +256,9 @@ def _place(show: Show, request: Request) -> Response:
         if ask.kind == "click"
         else "Your click is on record. A click is no yes here: the shop or the product reports that."
     )
-    return HTMLResponse(_small("Here your own page would open", f"<code>{escape(row.target)}</code></p><p>{note}", form))
+    return HTMLResponse(
+        _small("Here your own page would open", f"<code>{escape(row.target)}</code></p><p>{note}", form)
+    )
 
 
 def _small(title: str, words: str, more: str) -> str:

@@ -1,0 +1,70 @@
+"""How the one ask of a mail looks: a button, or the answers of a poll; and the parts of it for hand-made markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from nurture.language.sequence import AnswerKey
+    from nurture.mail.slots import Slots
+
+Format = Literal["md", "html", "mjml"]
+
+BUTTON = (
+    '<table role="presentation" class="ask" cellpadding="0" cellspacing="0" border="0"><tr><td>'
+    '<a class="button" href="{url}">{label}</a></td></tr></table>'
+)
+CHOICES = (
+    '<table role="presentation" class="ask" width="100%" cellpadding="0" cellspacing="0" border="0">{rows}</table>'
+)
+CHOICE = '<tr><td style="padding:0 0 10px"><a class="choice" href="{url}">{label}</a></td></tr>'
+MJ_BUTTON = '<mj-button css-class="nv-button" href="{url}">{label}</mj-button>'
+MJ_CHOICE = (
+    '<mj-button css-class="nv-button nv-choice" href="{url}" background-color="#f4f7f5" color="#0f5a43" '
+    'border="1px solid #bfd8cd" width="100%" padding="5px 25px">{label}</mj-button>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer of a poll: its key, its words, and the address that chooses it."""
+
+    key: AnswerKey
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAsk:
+    """`{{ ask }}` in a template. `url` is where it leads; any number of links to it is one ask."""
+
+    kind: str
+    words: str
+    label: str
+    url: str
+    price: str
+    choices: tuple[Choice, ...]
+    format: Format
+    slots: Slots
+
+    def __html__(self) -> str:
+        # no blank lines inside: one would end an HTML block in Markdown
+        mjml = self.format == "mjml"
+        if not self.choices:
+            return self._filled(MJ_BUTTON if mjml else BUTTON, self.url, self.label)
+        rows = "".join(self._filled(MJ_CHOICE if mjml else CHOICE, choice.url, choice.label) for choice in self.choices)
+        return rows if mjml else CHOICES.format(rows=rows)
+
+    def __str__(self) -> str:
+        return self.words
+
+    def _filled(self, markup: str, url: str, label: str) -> str:
+        return markup.format(url=self.slots.keep(url), label=escape(label))
+
+
+def labels(answers: Mapping[AnswerKey, str]) -> dict[AnswerKey, str]:
+    """The words of each answer, its key where it has none."""
+    return {key: words or str(key) for key, words in answers.items()}

@@ -1,0 +1,101 @@
+"""From what a template printed to a mail's HTML and text: Markdown or MJML, the layout, CSS inlined, the text part.
+
+All of it happens on text whose values are slots, so it is done once for everyone who takes the same way through a
+template, and remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from css_inline import CSSInliner
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from mjml import mjml2html
+
+from nurture.errors import RenderError
+from nurture.mail.slots import NONCE, SLOT, addresses, slot
+from nurture.mail.text import plain_text
+
+if TYPE_CHECKING:
+    from nurture.mail.ask import Format
+    from nurture.mail.templates import Templates
+
+LAYOUTS = Path(__file__).with_name("layout")
+REMEMBERED = 2_000
+WHOLE = ("<!doctype", "<html", "<mjml")
+"""A template that begins like this is a whole page of its own and gets no layout."""
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": True, "typographer": False}).enable(["table", "strikethrough"])
+# remote style sheets are never fetched; a mail must not depend on the network of the machine that writes it
+_INLINER = CSSInliner(load_remote_stylesheets=False, keep_style_tags=True, keep_at_rules=True)
+_PLAIN = re.compile(r'((?:href|src)=["\']?)plain:', re.IGNORECASE)
+_HREF = re.compile(r'<a\b[^>]*?\shref=(["\'])(.*?)\1', re.IGNORECASE | re.DOTALL)
+_ANY_NONCE = re.compile(NONCE, re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A mail with slots for values. `links` are the addresses in it, those marked `plain:` with that mark.
+
+    `in_addresses` are the slots that stand at the start of an address.
+    """
+
+    html: str
+    text: str
+    links: tuple[str, ...]
+    in_addresses: frozenset[int]
+
+
+class Press:
+    """Makes pages of one project: its own layouts (`templates/layout.html`, `layout.mjml`) or ours."""
+
+    def __init__(self, templates: Templates) -> None:
+        self.templates = templates
+        self._layouts = {kind: _layout(templates, kind) for kind in ("html", "mjml")}
+        self.page = lru_cache(maxsize=REMEMBERED)(self._page)
+
+    def _page(self, body: str, format_: Format, language: str, title: str, preheader: str, postal: str) -> Page:
+        """`preheader` and `postal` are slots, or "" where there is nothing to say."""
+        kind = "mjml" if format_ == "mjml" else "html"
+        if format_ == "md":
+            body = _MARKDOWN.render(body)
+        whole = body.lstrip()[:200].lower()
+        html = body if whole.startswith(WHOLE) else self._in_layout(kind, body, language, title, preheader, postal)
+        if kind == "mjml":
+            html = _from_mjml(html)
+        html = _INLINER.inline(html)
+        found = [unescape(match[2]) for match in _HREF.finditer(html)]
+        html = _PLAIN.sub(r"\1", html)
+        if len(_ANY_NONCE.findall(html)) != len(SLOT.findall(html)):
+            raise RenderError("a filter changed a block of the mail that holds values; use it on each value instead")
+        return Page(html, plain_text(html), tuple(found), addresses(html))
+
+    def _in_layout(self, kind: str, body: str, language: str, title: str, preheader: str, postal: str) -> str:
+        values = {
+            "body": Markup(body),  # noqa: S704 - what the author's own template printed
+            "language": language,
+            "sequence": {"title": title},
+            "preheader": Markup(preheader),  # noqa: S704 - a slot
+            "postal_address": Markup(postal),  # noqa: S704 - a slot
+            "unsubscribe_url": Markup(slot(0)),  # noqa: S704 - a slot
+        }
+        return self.templates.layout(self._layouts[kind], values, f"templates/layout.{kind}")
+
+
+def _layout(templates: Templates, kind: str) -> str:
+    own = templates.files.get(f"layout.{kind}")
+    return own if own is not None else (LAYOUTS / f"layout.{kind}").read_text(encoding="utf-8")
+
+
+def _from_mjml(text: str) -> str:
+    try:
+        # without `fonts={}` a link to a web font is added to every mail
+        return mjml2html(text, fonts={})
+    except Exception as error:  # noqa: BLE001 - the Rust library raises its own kinds, ValueError among them
+        raise RenderError(f"this is no MJML: {error}") from None

@@ -1,0 +1,189 @@
+"""How a step becomes an email to one person: written from its template, around its one ask, with a way out in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from nurture.errors import RenderError
+from nurture.journey.branching import lot
+from nurture.journey.timing import zone as zone_of
+from nurture.mail.ask import Choice, Format, ShownAsk, labels
+from nurture.mail.links import HOSTED, Links
+from nurture.mail.message import Message
+from nurture.mail.page import Page, Press
+from nurture.mail.person import names
+from nurture.mail.slots import Slots, fill_html, fill_text, slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nurture.journey.enrollment import Enrollment, Subscriber
+    from nurture.language.sequence import Ask, Sequence, Step
+
+UNSUBSCRIBE, PREHEADER, POSTAL = 0, 1, 2
+"""The slots that every mail has."""
+
+_SAFE = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
+_EXPRESSION = re.compile(r"\{\{\s*start\.(\w+)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What is the same in every mail of a project.
+
+    `zone` is where people live whose own zone is unknown. `hosts` are those a target from a start event may lead to.
+    """
+
+    postal_address: str = ""
+    zone: str = "UTC"
+    hosts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A mail, and where its ask leads in the end (its `/c/` link redirects there and nowhere else)."""
+
+    message: Message
+    target: str
+
+
+class Writer:
+    """Writes the mails of one sequence. What can be made ready once for all people is."""
+
+    def __init__(self, sequence: Sequence, press: Press) -> None:
+        self._sequence = sequence
+        self._templates = press.templates
+        self._press = press
+        self._subjects: dict[tuple[str, int], Callable[[Mapping[str, object]], str]] = {}
+        self._preheaders: dict[str, Callable[[Mapping[str, object]], str]] = {}
+
+    def write(
+        self, step_name: str, *, enrollment: Enrollment, subscriber: Subscriber, links: Links, letterhead: Letterhead,
+        message_id: str, key: str,
+    ) -> Written:  # fmt: skip
+        """The mail of a step to a person. Raises RenderError when it cannot be written for them."""
+        sequence, step = self._sequence, self._sequence.steps[step_name]
+        zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
+        target = target_of(step.ask, enrollment, letterhead.hosts)
+        url = links.ask(message_id, step.ask, target)
+        unsubscribe = links.unsubscribe(message_id)
+        values = names(sequence, step, enrollment, subscriber, zone)
+        subject = self.subject(step, subscriber)(values)
+        if not subject:
+            raise RenderError(f"the subject of {sequence.name}.{step.name} is empty for this person")
+        preheader = self._preheader(step)(values)
+        slots = Slots([unsubscribe, preheader, letterhead.postal_address])
+        language = str(subscriber.attributes.get("language") or "en")
+        page = self.page(step, values, slots, links, message_id, url, language)
+        self._refuse(page, slots, step)
+        message = Message(
+            id=message_id,
+            key=key,
+            sender=sequence.sender,
+            to=subscriber.email,
+            subject=subject,
+            html=fill_html(page.html, slots),
+            text=fill_text(page.text, slots),
+            reply_to=sequence.reply_to,
+            headers=(
+                # RFC 2369 and RFC 8058: one address, and a POST to it unsubscribes
+                ("List-Unsubscribe", f"<{unsubscribe}>"),
+                ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+                ("X-Nurture-Id", message_id),
+            ),
+        )
+        return Written(message, url if step.ask.kind in HOSTED else target)
+
+    def page(
+        self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str,
+        language: str,
+    ) -> Page:  # fmt: skip
+        """The mail with slots for values. The first three slots are `UNSUBSCRIBE`, `PREHEADER` and `POSTAL`."""
+        form = format_of(step.template)
+        ask = _shown(step.ask, url, links, message_id, form, slots)
+        given = {
+            **values, "ask": ask, "unsubscribe_url": slots[UNSUBSCRIBE], "preheader": slots[PREHEADER],
+            "postal_address": slots[POSTAL],
+        }  # fmt: skip
+        body = self._templates.page(step.template, given, slots)
+        return self._press.page(
+            body, form, language, self._sequence.title,
+            slot(PREHEADER) if slots[PREHEADER] else "", slot(POSTAL) if slots[POSTAL] else "",
+        )  # fmt: skip
+
+    def subject(self, step: Step, subscriber: Subscriber) -> Callable[[Mapping[str, object]], str]:
+        """The subject this person gets, ready to be filled in. Of several, each person always draws the same."""
+        ticket = lot(subscriber.id, f"{self._sequence.name}/{step.name}/subject")
+        return self.subject_at(step, int(ticket * len(step.subjects)))
+
+    def subject_at(self, step: Step, number: int) -> Callable[[Mapping[str, object]], str]:
+        known = self._subjects.get((step.name, number))
+        if known is None:
+            known = self._templates.line(step.subjects[number], f"the subject of {self._sequence.name}.{step.name}")
+            self._subjects[step.name, number] = known
+        return known
+
+    def _preheader(self, step: Step) -> Callable[[Mapping[str, object]], str]:
+        known = self._preheaders.get(step.name)
+        if known is None:
+            known = self._templates.line(step.preheader, f"the preheader of {self._sequence.name}.{step.name}")
+            self._preheaders[step.name] = known
+        return known
+
+    def _refuse(self, page: Page, slots: Slots, step: Step) -> None:
+        """No mail without a way out, and no address that leads somewhere a value could have chosen to."""
+        if not leads(page, slots, {slots[UNSUBSCRIBE]}):
+            raise RenderError(f"templates/{step.template}: no unsubscribe link is in this mail; print unsubscribe_url")
+        if slots[POSTAL] and slot(POSTAL) not in page.text:
+            raise RenderError(f"templates/{step.template}: no postal address is in this mail; print postal_address")
+        for number in page.in_addresses:
+            if not _SAFE.match(slots[number]):
+                raise RenderError(
+                    f"templates/{step.template}: '{slots[number][:60]}' stands where a web address must; "
+                    "it has to begin with https://"
+                )
+
+
+def format_of(template: str) -> Format:
+    ending = template.rpartition(".")[2]
+    return "mjml" if ending == "mjml" else "html" if ending in ("html", "htm") else "md"
+
+
+def leads(page: Page, slots: Slots, to: set[str]) -> bool:
+    """Whether some link of the page leads to one of these."""
+    return any(fill_text(link, slots) in to for link in page.links)
+
+
+def target_of(ask: Ask, enrollment: Enrollment, hosts: frozenset[str]) -> str:
+    """Where an ask leads, filled in from the start event. Raises RenderError for a host that is not allowed."""
+    if "{{" not in ask.to:
+        return ask.to
+
+    def value(match: re.Match[str]) -> str:
+        found = enrollment.data.get(match[1])
+        if found is None:
+            raise RenderError(f"start.{match[1]}, where this ask leads, is not known of this person")
+        return str(found) if match.start() == 0 else quote(str(found), safe="")
+
+    address = _EXPRESSION.sub(value, ask.to)
+    own = urlsplit(_EXPRESSION.sub("", ask.to)).hostname
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme not in ("http", "https") or not host or any(sign.isspace() for sign in address):
+        raise RenderError(f"'{address[:80]}', where this ask leads, is no web address")
+    if host != own and host not in hosts:
+        raise RenderError(f"{host}, where this ask leads, is not among the allowed hosts (NURTURE_ALLOWED_HOSTS)")
+    return address
+
+
+def _shown(ask: Ask, url: str, links: Links, message_id: str, form: Format, slots: Slots) -> ShownAsk:
+    choices: tuple[Choice, ...] = ()
+    if ask.kind == "poll":
+        choices = tuple(Choice(key, words, links.choice(message_id, key)) for key, words in labels(ask.answers).items())
+    return ShownAsk(ask.kind, ask.words, ask.label or ask.words, url, ask.price, choices, form, slots)

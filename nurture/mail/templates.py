@@ -1,0 +1,153 @@
+"""The templates of a project, compiled once in a closed sandbox, and what they print for one person.
+
+What a template may do is a short list: the names it is given, the filters below, and Jinja's own `if`, `for`, `set`,
+`include` and `macro`. No globals; nothing that allocates without bound (`'a' * 10**9` is refused).
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NoReturn
+
+from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from nurture.errors import RenderError
+from nurture.mail.slots import KEY, Slots, finalize
+
+if TYPE_CHECKING:
+    from jinja2.environment import Environment
+
+FILTERS = frozenset(
+    {
+        "abs", "capitalize", "count", "d", "default", "first", "float", "int", "join", "last", "length", "list",
+        "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr",
+        "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
+    }
+)  # fmt: skip
+"""Not `safe` or `escape`: data is never markup. Not `format`, `center` or `indent`: they grow without bound."""
+
+LONGEST = 512_000
+"""Characters one template may come to. Gmail clips a mail at 102 KB."""
+
+
+class Missing(StrictUndefined):
+    """A name that is not known of this person: false, equal to nothing, neither more nor less; printing it fails."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return False
+
+    def _never(self, _other: object) -> bool:
+        return False
+
+    def _always(self, _other: object) -> bool:
+        return True
+
+    __eq__ = __lt__ = __le__ = __gt__ = __ge__ = _never  # type: ignore[assignment]
+    __ne__ = _always  # type: ignore[assignment]
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's immutable sandbox without operators that can make something huge out of something small."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, _context: object, operator: str, left: object, right: object) -> object:
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator == "**" or not numbers:
+            raise SecurityError(f"{operator} is for numbers only, and ** is not allowed")
+        return left * right if operator == "*" else left % right  # type: ignore[operator]
+
+
+class Templates:
+    """All templates of a project by their path in `templates/`, and single lines. Compiled when first used."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = files
+        self._pages = _environment(autoescape=True, files=files)
+        self._pages.finalize = finalize
+        self._layouts = _environment(autoescape=True, files=files)
+        self._lines = _environment(autoescape=False, files={})
+
+    def page(self, name: str, values: Mapping[str, object], slots: Slots) -> str:
+        """What the template prints, its values as slots. Raises RenderError with the file and line."""
+        try:
+            return _short(self._pages.get_template(name).render({**values, KEY: slots}), name)
+        except TemplateNotFound as error:
+            raise RenderError(f"there is no template templates/{error.name}") from None
+        except Exception as error:  # noqa: BLE001 - a template may raise anything that Python raises
+            _fail(error, f"templates/{name}")
+
+    def layout(self, source: str, values: Mapping[str, object], name: str) -> str:
+        """A layout around a page; its values are markup already. Raises RenderError."""
+        try:
+            return _short(self._layouts.from_string(source).render(values), name)
+        except Exception as error:  # noqa: BLE001 - as above
+            _fail(error, name)
+
+    def line(self, source: str, what: str) -> Callable[[Mapping[str, object]], str]:
+        """A subject or preheader, compiled. What it gives is one line of plain text without control characters."""
+        template = _compiled(self._lines, source, what)
+
+        def print_line(values: Mapping[str, object]) -> str:
+            try:
+                text = template.render(values) if template is not None else source
+            except Exception as error:  # noqa: BLE001 - as above
+                _fail(error, what)
+            if any(not sign.isprintable() for sign in text):
+                # a line break in a value would start a header of its own (RFC 5322, 2.2)
+                raise RenderError(f"{what} has a line break or control character in it: {text[:60]!r}")
+            return _short(text.strip(), what)
+
+        return print_line
+
+
+def _environment(*, autoescape: bool, files: Mapping[str, str]) -> Environment:
+    def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
+        return (files[name], f"templates/{name}", lambda: True) if name in files else None
+
+    made = Sandbox(
+        autoescape=autoescape, undefined=Missing, loader=FunctionLoader(load), trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, cache_size=10_000, auto_reload=False,
+    )  # fmt: skip
+    made.globals.clear()
+    for name in set(made.filters) - FILTERS:
+        del made.filters[name]
+    return made
+
+
+def _compiled(environment: Environment, source: str, what: str) -> Template | None:
+    if "{" not in source:
+        return None
+    try:
+        return environment.from_string(source)
+    except TemplateError as error:
+        _fail(error, what)
+
+
+def _short(text: str, what: str) -> str:
+    if len(text) > LONGEST:
+        raise RenderError(f"{what} comes to {len(text):,} characters; a mail has {LONGEST:,} at most")
+    return text
+
+
+def _fail(error: Exception, name: str) -> NoReturn:
+    """The error as one line with the template's own line, for whoever wrote it."""
+    if isinstance(error, RenderError):
+        raise error
+    where, line = name, 0
+    if isinstance(error, TemplateSyntaxError):
+        where, line = error.filename or name, error.lineno
+    else:
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename.startswith("templates/") or frame.filename == "<template>":
+                where, line = (frame.filename if frame.filename != "<template>" else name), frame.lineno or 0
+    place = f"{where}:{line}" if line and where.startswith("templates/") else where
+    said = str(error) or type(error).__name__
+    said = said.removesuffix(" is undefined") + " is not known of this person" if " is undefined" in said else said
+    raise RenderError(f"{place}: {said}") from None
