@@ -41,14 +41,18 @@ class Question:
 
 
 def click(
-    store: Store, inbox: Inbox, message: str, *, method: str, ip: str, agent: str, hint: str, now: datetime
-) -> str | None:
-    """Where the link of this mail leads, once the request for it is on record; None when no such mail is known."""
+    store: Store, inbox: Inbox, message: str, *, method: str, ip: str, agent: str, hint: str, now: datetime,
+    url: str = "",
+) -> str | None:  # fmt: skip
+    """Where the link of this mail leads, once the request for it is on record; None when no such mail is known.
+
+    `url` names a page of ours other than the ask's link, which was looked at.
+    """
     with store.read() as tx:
         row = messages.by_ids(tx, [message]).get(message)
     if row is None or not row.target:
         return None
-    inbox.click(message, method=method, ip=ip, agent=agent, hint=hint, now=now)
+    inbox.click(message, method=method, ip=ip, agent=agent, hint=hint, now=now, url=url)
     return row.target
 
 

@@ -7,6 +7,7 @@ is handed a faster `now`. Nothing here is known to the engine.
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -116,8 +117,37 @@ def crowd(count: int, dice: random.Random) -> list[Imagined]:
     return people
 
 
+def come(engine: Engine, person: Imagined, sequence: str, now: datetime) -> None:
+    """A person comes in by the door that this sequence opens: a sign-up, a tag, an event of the product."""
+    deployed = engine.current()
+    happening = deployed.sequences[sequence].start.when[0]
+    known = {"first_name": person.name} if "first_name" in deployed.project.people.attributes else {}
+    attributes = {**known, "timezone": person.zone}
+    if happening.kind == "joined":
+        enroll.subscribe(
+            engine.store, deployed, person.email, attributes=attributes, tags=[], sequence=None, now=now
+        )  # fmt: skip
+        return
+    enroll.import_batch(engine.store, deployed, [enroll.Row(0, person.email, attributes)], enroll=None, now=now)
+    if happening.kind == "event":
+        data = {name: _imagined(kind, now) for name, kind in deployed.project.people.events[happening.name].items()}
+        enroll.report(engine.store, deployed, person.email, happening.name, data, now)
+    else:
+        tags, by_hand = ([happening.name], None) if happening.kind == "tag" else ([], sequence)
+        enroll.subscribe(
+            engine.store, deployed, person.email, attributes={}, tags=tags, sequence=by_hand, now=now
+        )  # fmt: skip
+
+
+def _imagined(kind: str | tuple[str, ...], now: datetime) -> object:
+    if isinstance(kind, tuple):
+        return kind[0]
+    day = (now + timedelta(days=14)).date()
+    return {"number": 12, "date": day.isoformat(), "yearly": f"{day:%m-%d}", "yes_no": True}.get(kind, "something")
+
+
 class Crowd:
-    """Lets the imagined people read their mail and act on it, whenever `act` is called."""
+    """Lets the imagined people come, read their mail and act on it, whenever `act` is called."""
 
     def __init__(self, engine: Engine, inbox: Inbox, people: list[Imagined], seed: int) -> None:
         self._engine = engine
@@ -126,14 +156,29 @@ class Crowd:
         self._dice = random.Random(seed)  # noqa: S311 - imagined people, not secrets
         self._seen: set[str] = set()
         self._plans: list[tuple[datetime, str, str, Row]] = []
+        self._coming = self._arrivals(people, engine.now())
 
     def act(self) -> None:
         """Everyone whose moment has come does what they had in mind."""
         now = self._engine.now()
+        while self._coming and self._coming[0][0] <= now:
+            _, person, sequence = self._coming.popleft()
+            come(self._engine, person, sequence, now)
         self._read_new_mail(now)
         while self._plans and self._plans[0][0] <= now:
             _, _, what, row = heappop(self._plans)
             self._do(what, row, now)
+
+    def _arrivals(self, people: list[Imagined], start: datetime) -> deque[tuple[datetime, Imagined, str]]:
+        """A third of them is there at once, the others come over the first three days."""
+        names = list(self._engine.current().sequences)
+        early = len(people) // 3
+        hours = sorted(self._dice.uniform(0, 72) for _ in people[early:])
+        moments = [start] * early + [start + timedelta(hours=hour) for hour in hours]
+        return deque(
+            (at, person, names[number % len(names)])
+            for number, (at, person) in enumerate(zip(moments, people, strict=True))
+        )
 
     def _read_new_mail(self, now: datetime) -> None:
         with self._engine.store.read() as tx:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.engine.clock import Clock, Work
@@ -37,7 +39,7 @@ log = logging.getLogger("nurture.run")
 DRAIN = timedelta(seconds=25)
 """How long mail in flight may take to come back after the signal to stop."""
 
-PARTS = frozenset({"web", "clock", "worker"})
+NOTHING: Mapping[str, Work] = MappingProxyType({})
 
 
 def utc_now() -> datetime:
@@ -77,12 +79,12 @@ def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
 
 
 @contextmanager
-def running(engine: Engine) -> Iterator[Clock]:
-    """The engine at work in the background of this process, until the block ends."""
+def running(engine: Engine, more: Mapping[str, Work] = NOTHING) -> Iterator[Clock]:
+    """The engine at work in the background of this process, until the block ends; `more` is woken beside it."""
     recover(engine)
     with ExitStack() as stack:
         works = stack.enter_context(working(engine))
-        clock = Clock({name: (work, engine.every) for name, work in works.items()})
+        clock = Clock({name: (work, engine.every) for name, work in {**works, **more}.items()})
         clock.start()
         try:
             yield clock
@@ -115,10 +117,15 @@ def _tick(engine: Engine) -> None:
 
 def _send(engine: Engine, sender: Sender) -> None:
     deployed = engine.current()
+    done: Counter[str] = Counter()
     while not engine.stop.is_set():
-        if sender.turn(deployed, engine.now()).idle:
-            return
+        turned = sender.turn(deployed, engine.now())
+        done.update(sent=turned.sent, failed=turned.failed, unknown=turned.unknown, postponed=turned.postponed)
+        if turned.idle:
+            break
         sender.wait(0.02)
+    if done.total():
+        log.info("%s", ", ".join(f"{number} {what}" for what, number in done.items() if number))
 
 
 def _settle(engine: Engine) -> None:
@@ -136,14 +143,17 @@ def _drain(engine: Engine, sender: Sender) -> None:
     sender.close()
 
 
-def stop_on_signals(stop: Flag) -> None:
-    """SIGTERM and SIGINT ask to stop in order; a second one leaves at once."""
+def stop_on_signals(stop: Flag) -> Callable[[], int]:
+    """SIGTERM and SIGINT ask to stop in order; a second one leaves at once. Gives the exit code: 130 for SIGINT."""
+    came: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(130 if number == signal.SIGINT else 143)
+        if came:
+            os._exit(128 + number)
+        came.append(number)
         log.info("stopping: mail in flight finishes first")
         stop.set()
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+    return lambda: 130 if came[:1] == [signal.SIGINT] else 0

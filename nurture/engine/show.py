@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nurture.engine.addresses import normalise
+from nurture.journey.enrollment import Enrollment
+from nurture.mail.checks import LINKS as LOOKING
+from nurture.mail.checks import imagined
 from nurture.store import enrollments, events, messages, people
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nurture.journey.enrollment import Enrollment
+    from nurture.engine.deploy import Deployed
     from nurture.journey.ledger import State
+    from nurture.mail.message import Message
     from nurture.store.database import Store
 
 EVENTS = 1_000
@@ -43,6 +48,31 @@ def outbox(store: Store, state: State | None, limit: int) -> list[dict[str, obje
     """Messages in one state (all when None), newest first."""
     with store.read() as tx:
         return [{**message(row), "email": email} for row, email in messages.listing(tx, state, limit)]
+
+
+def rendered(
+    deployed: Deployed, sequence: str, step: str, store: Store | None, email: str | None, now: datetime
+) -> Message | None:
+    """One mail as a subscriber gets it, or an imagined person; None when nobody has this address. Sends nothing.
+
+    Raises RenderError when it cannot be written for them.
+    """
+    plan = deployed.sequences[sequence]
+    subscriber, enrollment = next(imagined(plan, plan.steps[step], deployed.project.people))
+    if store is not None and email is not None:
+        with store.read() as tx:
+            found = people.by_email(tx, normalise(email))
+            places = enrollments.every_pass(tx, found.id) if found is not None else []
+        if found is None:
+            return None
+        fresh = Enrollment(0, found.id, sequence, 1, now)
+        subscriber = found
+        enrollment = next((place for place in reversed(places) if place.sequence == sequence), fresh)
+    written = deployed.writers[sequence].write(
+        step, enrollment=enrollment, subscriber=subscriber, links=LOOKING, letterhead=deployed.rules.letterhead,
+        message_id="preview", key="",
+    )  # fmt: skip
+    return written.message
 
 
 def message(row: messages.Row) -> dict[str, object]:

@@ -35,3 +35,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`", did you mean 'subject'?"`, or nothing when no known word is close."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f", did you mean '{close[0]}'?" if close else ""
+
+
+def or_one_of(word: str, known: Iterable[str]) -> str:
+    """`", did you mean 'subject'?"`, or all there is to choose from."""
+    names = list(known)
+    return did_you_mean(word, names) or f"; choose one of {', '.join(names[:20]) or 'none yet'}"

@@ -7,14 +7,11 @@ goes through the same doors as everyone's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -24,6 +21,7 @@ from nurture.errors import BadToken, NurtureError
 from nurture.language.graph import svg
 from nurture.mail.message import thaw
 from nurture.store import enrollments, events, messages, people
+from nurture.web.site import PAGES, in_thread
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from nurture.engine.inbox import Inbox
     from nurture.engine.run import Engine
 
-PAGES = Path(__file__).with_name("pages")
 SHOWN = 80
 FASTEST = 24 * 3600.0
 MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'"
@@ -55,20 +52,13 @@ def routes(show: Show) -> list[Route]:
         Route("/demo", lambda _: HTMLResponse(_page(show))),
         Route("/demo/demo.css", lambda _: Response(_file("demo.css"), media_type="text/css")),
         Route("/demo/demo.js", lambda _: Response(_file("demo.js"), media_type="text/javascript")),
-        Route("/demo/state.json", _in_thread(lambda request: JSONResponse(_state(show, request)))),
-        Route("/demo/mail/{id}", _in_thread(lambda request: _mail(show, request))),
-        Route("/demo/mail/{id}/source.json", _in_thread(lambda request: _source(show, request))),
-        Route("/demo/speed", _in_thread(lambda request: _speed(show, request)), methods=["POST"]),
-        Route("/demo/place/{id}", _in_thread(lambda request: _place(show, request)), methods=["GET", "POST"]),
-        Route("/c/{token}", _in_thread(lambda request: _click(show, request)), methods=["GET", "HEAD"]),
+        Route("/demo/state.json", in_thread(lambda request: JSONResponse(_state(show, request)))),
+        Route("/demo/mail/{id}", in_thread(lambda request: _mail(show, request))),
+        Route("/demo/mail/{id}/source.json", in_thread(lambda request: _source(show, request))),
+        Route("/demo/speed", in_thread(lambda request: _speed(show, request)), methods=["POST"]),
+        Route("/demo/place/{id}", in_thread(lambda request: _place(show, request)), methods=["GET", "POST"]),
+        Route("/c/{token}", in_thread(lambda request: _click(show, request)), methods=["GET", "HEAD"]),
     ]
-
-
-def _in_thread(handle: Callable[[Request], Response]) -> Callable[[Request], object]:
-    async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(handle, request)
-
-    return endpoint
 
 
 def _file(name: str) -> str:

@@ -1,0 +1,82 @@
+"""The command line. Exit codes: 0 fine, 1 findings, 2 wrong usage, 3 could not, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+import nurture
+from nurture.cli import operating, people, running, writing
+from nurture.cli.project import At
+from nurture.cli.say import say
+from nurture.errors import NurtureError, Refused, SequenceError, SettingsError
+
+app = typer.Typer(
+    name="nurture", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode="markdown", context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+for room in (writing, people, running, operating):
+    room.register(app)
+
+
+@app.callback(help="Email sequences built on micro-commitments: one small ask a mail, two ways out, no mail twice.")
+def nurture_command(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option("-C", help="the project's folder", metavar="DIR")] = Path(),
+    *,
+    version: Annotated[bool, typer.Option("--version", help="say the version and leave")] = False,
+) -> None:
+    if version:
+        print(nurture.__version__)
+        raise typer.Exit
+    context.obj = At(folder)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    sys.exit(run(sys.argv[1:] if words is None else words))
+
+
+def run(words: list[str]) -> int:
+    """One command; returns its exit code. A user's mistake is one line on stderr, never a traceback."""
+    try:
+        code = app(_folder_first(words), standalone_mode=False)
+    except SequenceError as error:
+        say(str(error))
+        return 1
+    except (SettingsError, Refused) as error:
+        say(f"nurture: {error}")
+        return 2
+    except NurtureError as error:
+        say(f"nurture: {error}")
+        return 3
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return 2
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.Abort:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `nurture show … | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        say(f"nurture: {error.filename or ''}{': ' if error.filename else ''}{(error.strerror or str(error)).lower()}")
+        return 3
+    return code if isinstance(code, int) else 0
+
+
+def _folder_first(words: list[str]) -> list[str]:
+    """`-C DIR` may stand anywhere, as people write it behind the command as well."""
+    words = list(words)
+    if "-C" in words and (place := words.index("-C")) + 1 < len(words):
+        return ["-C", words[place + 1], *words[:place], *words[place + 2 :]]
+    return words

@@ -1,0 +1,198 @@
+"""Commands for whoever runs the engine: the outbox, the inbox of hooks, pauses, settings, the database."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import SecretStr
+
+from nurture.cli import say
+from nurture.cli.people import AsJson, Now
+from nurture.cli.project import At, moment
+from nurture.errors import Refused
+from nurture.journey.ledger import State
+from nurture.language.problems import or_one_of
+
+if TYPE_CHECKING:
+    from nurture.store.database import Store
+
+
+class As(StrEnum):
+    """How an operator settles an unknown message."""
+
+    SENT = "sent"
+    RESEND = "resend"
+    DROP = "drop"
+
+
+def register(app: typer.Typer) -> None:
+    for command in (messages, resolve, hooks, replay, pause, resume, config):
+        app.command(command.__name__)(command)
+    database = typer.Typer(no_args_is_help=True, help="The database.")
+    database.command("upgrade")(upgrade)
+    app.add_typer(database, name="db")
+
+
+def messages(
+    context: typer.Context,
+    state: Annotated[State | None, typer.Option(help="only messages in this state")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="how many, newest first")] = 200,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """The outbox: every mail that was decided on, and what became of it."""
+    from nurture.engine.show import outbox
+
+    at: At = context.obj
+    with at.store() as store:
+        found = outbox(store, state, limit)
+    if as_json:
+        say.data({"format": "nurture.messages/1", "messages": found})
+        return
+    for one in found:
+        when = say.clock(one["sent_at"]) or "not sent"
+        line = f"{one['id']}  {one['state']:<10}  {one['sequence']}.{one['step']}  {one['email']}  {when}"
+        print(f"{line}  {one['reason']}" if one["state"] in ("unknown", "failed", "cancelled", "abandoned") else line)
+    if not found:
+        say.say("No such messages.")
+
+
+def resolve(
+    context: typer.Context,
+    message: Annotated[str, typer.Argument(metavar="ID")],
+    verdict: Annotated[As, typer.Option("--as", help="it went out; send it again; give it up")],
+    now: Now = None,
+) -> int:
+    """Settle a message of which nobody knows whether it left."""
+    from nurture.engine.settling import resolve as settle_one
+
+    at: At = context.obj
+    with at.store() as store:
+        done = settle_one(store, at.deployed(store, moment(now)), message, verdict.value, moment(now))
+    if not done:
+        say.say(f"{message} is not unknown; `nurture messages --state unknown` lists those that are.")
+        return 1
+    print(f"{message} is settled: {verdict.value}.")
+    return 0
+
+
+def hooks(
+    context: typer.Context,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="only those that could not be read")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The inbox of webhooks, as they came."""
+    from nurture.store import hooks as inbox
+
+    at: At = context.obj
+    with at.store() as store, store.read() as tx:
+        found = [
+            {
+                "id": one.id, "provider": one.provider, "received_at": one.received_at.isoformat(), "state": one.state,
+                "error": one.error, "body": one.body.decode("utf-8", "replace"),
+            }
+            for one in inbox.listing(tx, failed=failed)
+        ]  # fmt: skip
+    if as_json:
+        say.data({"format": "nurture.hooks/1", "hooks": found})
+        return
+    for one in found:
+        print(f"{one['id']}  {one['received_at']}  {one['provider']}  {one['state']}  {one['error']}".rstrip())
+    if not found:
+        say.say("No such hooks.")
+
+
+def replay(context: typer.Context, hook: Annotated[int, typer.Argument(metavar="ID")]) -> int:
+    """Let a kept webhook have its effect again. What is known already changes nothing."""
+    from nurture.store import hooks as inbox
+
+    at: At = context.obj
+    with at.store() as store, store.write() as tx:
+        done = inbox.replay(tx, hook)
+    if not done:
+        say.say(f"There is no webhook {hook}; `nurture hooks` lists them.")
+        return 1
+    print(f"{hook} is applied again by the engine's next turn.")
+    return 0
+
+
+def pause(
+    context: typer.Context,
+    sequence: Annotated[str, typer.Argument(metavar="SEQUENCE", help="or `all`")],
+    because: Annotated[str, typer.Option(help="for whoever wonders later")] = "",
+    now: Now = None,
+) -> None:
+    """Hold the mail of a sequence. What is due waits and leaves after `resume`."""
+    from nurture.store import pauses
+
+    at: At = context.obj
+    with at.store() as store:
+        name = _held(at, store, sequence, now)
+        with store.write() as tx:
+            pauses.pause(tx, name, because, moment(now))
+    print(f"Mail of {sequence} is held.")
+
+
+def resume(
+    context: typer.Context, sequence: Annotated[str, typer.Argument(metavar="SEQUENCE", help="or `all`")] = "all"
+) -> int:
+    """Let held mail go again."""
+    from nurture.store import pauses
+
+    at: At = context.obj
+    with at.store() as store, store.write() as tx:
+        done = pauses.resume(tx, "" if sequence == "all" else sequence)
+    if not done:
+        say.say(f"Mail of {sequence} was not held.")
+        return 1
+    print(f"Mail of {sequence} goes again.")
+    return 0
+
+
+def _held(at: At, store: Store, sequence: str, now: str | None) -> str:
+    if sequence == "all":
+        return ""
+    known = at.deployed(store, moment(now)).sequences
+    if sequence not in known:
+        raise Refused(f"there is no sequence '{sequence}'{or_one_of(sequence, known)}")
+    return sequence
+
+
+def config(context: typer.Context) -> None:
+    """Every setting, its value and where it comes from. Secrets are not shown."""
+    from nurture.settings import PREFIX, Settings, where_from
+
+    at: At = context.obj
+    settings, sources = at.settings, where_from(at.folder)
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        shown = _shown(name, value)
+        say.out.print(f"{PREFIX}{name.upper()}", style="bold", end="")
+        say.out.print(f" = {shown}", end="", markup=False)
+        say.out.print(f"  ({sources.get(name, 'default')})  {field.description}", style="dim", markup=False)
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "database_url" and isinstance(value, SecretStr):
+        from sqlalchemy.engine import make_url
+
+        return make_url(value.get_secret_value()).render_as_string(hide_password=True)
+    if isinstance(value, SecretStr):
+        return "set" if value.get_secret_value() else "not set"
+    if isinstance(value, tuple) and value and isinstance(value[0], SecretStr):
+        return f"{len(value)} set"
+    if isinstance(value, dict):
+        return ", ".join(sorted(value)) or "none"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return str(value) if value != "" else "not set"
+
+
+def upgrade(context: typer.Context) -> None:
+    """Bring the database's tables to this program's version."""
+    at: At = context.obj
+    with at.store(upgrade=True) as store:
+        print(f"{store.path or store.url.database} is of version {store.revision()}.")

@@ -1,0 +1,159 @@
+"""The project that a command works on: its folder, settings, database and running version, each made when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nurture.cli.say import say
+from nurture.errors import Refused, SettingsError
+from nurture.language.problems import or_one_of
+from nurture.language.words import duration
+from nurture.settings import read_settings
+
+if TYPE_CHECKING:
+    from nurture.engine.deploy import Deployed
+    from nurture.engine.rules import Rules
+    from nurture.language.sequence import Duration
+    from nurture.mail.links import Links
+    from nurture.providers.base import Account, Provider
+    from nurture.settings import Settings
+    from nurture.store.database import Store
+
+
+@dataclass
+class At:
+    """A project's folder and what is known of it."""
+
+    folder: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        if not self.folder.is_dir():
+            raise SettingsError(f"there is no folder {self.folder}")
+        return read_settings(self.folder)
+
+    def with_flags(self, **flags: object) -> Settings:
+        """The settings with the flags of a command, which go before all else."""
+        self.__dict__["settings"] = read_settings(self.folder, **flags)
+        return self.settings
+
+    @cached_property
+    def rules(self) -> Rules:
+        from nurture.engine.rules import Rules
+
+        settings = self.settings
+        return Rules(
+            zone=settings.timezone,
+            gap=_gap(settings.gap),
+            settle=settings.settle,
+            timeout=settings.send_timeout,
+            delivery=settings.delivery,
+            awaiting=settings.awaiting,
+            postal_address=settings.postal_address,
+            hosts=frozenset(settings.allowed_hosts),
+        )
+
+    @property
+    def database(self) -> str:
+        """The database's URL; a SQLite file without a folder lies in the project."""
+        url = self.settings.database_url.get_secret_value()
+        scheme, slashes, path = url.partition(":///")
+        if slashes and scheme.startswith("sqlite") and path and not path.startswith("/") and path != ":memory:":
+            return f"sqlite:///{(self.folder / path).absolute()}"
+        return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
+
+    @contextmanager
+    def store(self, *, upgrade: bool = True) -> Iterator[Store]:
+        from nurture.store.database import open_store
+
+        opened = open_store(self.database, upgrade=upgrade)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def files(self) -> dict[str, bytes]:
+        from nurture.engine.deploy import read_folder
+
+        return read_folder(self.folder)
+
+    def deployed(self, store: Store, now: datetime) -> Deployed:
+        """The running version. Changed files are deployed first when no one's place is touched."""
+        from nurture.engine.deploy import Current, deploy_if_safe
+
+        if (self.folder / "sequences").is_dir():
+            held = deploy_if_safe(store, self.files(), now)
+            if held:
+                say(f"nurture: {held}")
+        return Current(store, self.rules)()
+
+    def provider(self) -> Provider:
+        from nurture.providers import PROVIDERS
+
+        name = self.settings.provider
+        if name not in PROVIDERS:
+            raise SettingsError(f"NURTURE_PROVIDER: there is no provider '{name}'{or_one_of(name, PROVIDERS)}")
+        return PROVIDERS[name]
+
+    def accounts(self) -> dict[str, Account]:
+        from nurture.providers import PROVIDERS
+        from nurture.providers.base import Account
+
+        found = {}
+        for name, said in self.settings.providers.items():
+            if name not in PROVIDERS:
+                hint = or_one_of(name, PROVIDERS)
+                raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}: there is no provider '{name}'{hint}")
+            secrets = tuple(secret.get_secret_value() for secret in said.hook_secret)
+            found[name] = Account(name, said.key.get_secret_value(), said.url.rstrip("/"), secrets, said.rate)
+        return found
+
+    def account(self) -> Account:
+        """How we are known to the provider that sends."""
+        from nurture.providers.base import Account
+
+        name = self.settings.provider
+        account = self.accounts().get(name, Account(name))
+        if name == "smtp" and not account.url:
+            raise SettingsError("smtp needs NURTURE_PROVIDERS__SMTP__URL, like smtp://user:password@host:587")
+        if name not in ("smtp", "outbox") and not account.key:
+            raise SettingsError(f"{name} needs NURTURE_PROVIDERS__{name.upper()}__KEY")
+        return account
+
+    def links(self, own: str) -> Links:
+        """`own` is where this process listens, for pages when no base URL is set."""
+        from nurture.mail.links import Links, Signer
+
+        keys = [key.get_secret_value() for key in self.settings.secret_key]
+        if not keys:
+            raise SettingsError(
+                "NURTURE_SECRET_KEY is not set; links in mails are signed with it. Make one: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+        return Links(self.settings.base_url, self.settings.base_url or own, Signer(keys))
+
+
+def moment(text: str | None) -> datetime:
+    """`--now`, in UTC unless it says otherwise; the present when it is not given."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"--now: '{text}' is no moment; write it like 2026-11-24T18:00:00Z") from None
+    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+
+
+def _gap(text: str) -> Duration | None:
+    if not text:
+        return None
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise SettingsError(f"NURTURE_GAP: {error}") from None

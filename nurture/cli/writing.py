@@ -1,0 +1,221 @@
+"""Commands for whoever writes sequences: make a project, check it, rehearse it, look at mails and at the chart."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nurture.cli import say
+from nurture.cli.project import At, moment
+from nurture.errors import Refused
+from nurture.language.problems import or_one_of
+
+if TYPE_CHECKING:
+    from nurture.language.problems import Problem
+    from nurture.language.project import Project
+    from nurture.language.sequence import Sequence
+
+RECIPES = Path(__file__).with_name("recipes")
+
+Name = Annotated[str, typer.Argument(metavar="SEQUENCE", help="the name of a file in sequences/")]
+
+
+def register(app: typer.Typer) -> None:
+    for name, command in (
+        ("init", init), ("check", check), ("test", play_stories), ("render", render), ("graph", graph),
+        ("schema", schema),
+    ):  # fmt: skip
+        app.command(name)(command)
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that is empty or not there yet")],
+    recipe: Annotated[str, typer.Option(help="what to begin with")] = "welcome",
+) -> None:
+    """Make a project that passes `check` and `test` at once."""
+    known = sorted(path.name for path in RECIPES.iterdir() if path.is_dir())
+    if recipe not in known:
+        raise Refused(f"there is no recipe '{recipe}'{or_one_of(recipe, known)}")
+    target: Path = context.obj.folder / folder
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Refused(f"{target} is not empty; choose another folder, so that nothing is overwritten")
+    shutil.copytree(RECIPES / recipe, target, dirs_exist_ok=True)
+    (target / "gitignore").rename(target / ".gitignore")
+    say.say(
+        f"Made {target}. Next:\n  nurture -C {target} check\n  nurture -C {target} test\n  nurture -C {target} demo"
+    )
+
+
+def check(
+    context: typer.Context,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="only faults in these")] = None,
+    form: Annotated[Literal["text", "json", "github"], typer.Option("--format", help="how to print")] = "text",
+    *,
+    strict: Annotated[bool, typer.Option(help="warnings are findings as well")] = False,
+) -> int:
+    """Find every fault before anyone is mailed."""
+    from nurture.engine.deploy import problems_of
+    from nurture.language.project import read_project
+
+    at = _project_of(context.obj, paths or [])
+    files = at.files()
+    project = read_project(files)
+    found = [problem for problem in problems_of(project) if _within(at, problem, paths or [])]
+    errors = sum(problem.severity == "error" for problem in found)
+    if form == "json":
+        say.data(
+            {
+                "format": "nurture.check/1",
+                "problems": [
+                    {
+                        "file": one.file, "line": one.line, "column": one.column, "severity": one.severity,
+                        "code": one.code, "message": one.message,
+                    }
+                    for one in found
+                ],
+            }
+        )  # fmt: skip
+    elif form == "github":
+        for one in found:
+            print(
+                f"::{one.severity} file={one.file},line={one.line},col={one.column},title={one.code}::{_escaped(one.message)}"
+            )
+    else:
+        say.problems(found, {path: body.decode("utf-8", "replace") for path, body in files.items()})
+        say.say(_summary(project, errors, len(found) - errors))
+    return 1 if errors or (strict and found) else 0
+
+
+def _escaped(message: str) -> str:
+    return message.replace("%", "%25").replace("\n", "%0A")
+
+
+def _summary(project: Project, errors: int, warnings: int) -> str:
+    steps = sum(len(sequence.steps) for sequence in project.sequences.values())
+    read = f"{_many(len(project.sequences), 'sequence')}, {_many(steps, 'step')}"
+    if not errors and not warnings:
+        return f"{read}: no faults."
+    return f"{read}: {_many(errors, 'error')}, {_many(warnings, 'warning')}."
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _project_of(at: At, paths: list[Path]) -> At:
+    """The project that a path is in, where the command was not run in one."""
+    for path in paths:
+        if not path.exists() and not (at.folder / path).exists():
+            raise Refused(f"there is no file or folder {path}")
+        start = (path if path.exists() else at.folder / path).absolute()
+        for folder in (start, *start.parents):
+            if (folder / "sequences").is_dir():
+                return At(folder)
+    return at
+
+
+def _within(at: At, problem: Problem, paths: list[Path]) -> bool:
+    place = (at.folder / problem.file).absolute()
+    wanted = [(path if path.exists() else at.folder / path).absolute() for path in paths]
+    return not wanted or any(place.is_relative_to(one) for one in wanted)
+
+
+def play_stories(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SEQUENCE]...", help="only these")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="a document instead of text")] = False,
+) -> int:
+    """Play the stories under `tests:` on the real decision, with an imagined calendar."""
+    from nurture.rehearsal.stories import tell
+
+    at: At = context.obj
+    chosen = _sound(at, names or [])
+    told = [story for sequence in chosen for story in tell(sequence, zone=at.settings.timezone)]
+    failed = [story for story in told if story.differences]
+    if as_json:
+        stories = [
+            {"sequence": one.sequence, "name": one.name, "passed": not one.differences, "differences": one.differences,
+             "trace": one.trace}
+            for one in told
+        ]  # fmt: skip
+        say.data(
+            {"format": "nurture.test/1", "passed": len(told) - len(failed), "failed": len(failed), "stories": stories}
+        )
+        return 1 if failed else 0
+    for story in told:
+        mark, tone = ("FAILED", "bold red") if story.differences else ("passed", "green")
+        say.out.print(mark, style=tone, end="")
+        say.out.print(f"  {story.sequence}: {story.name}", markup=False)
+        for difference in story.differences:
+            say.out.print(f"        {difference}", markup=False)
+        if story.differences:
+            say.out.print("        what happened:", style="dim")
+            for line in story.trace:
+                say.out.print(f"          {line}", style="dim", markup=False)
+    say.say(f"{_many(len(told) - len(failed), 'story').replace('storys', 'stories')} passed, {len(failed)} failed.")
+    return 1 if failed else 0
+
+
+def _sound(at: At, names: list[str]) -> list[Sequence]:
+    """The sequences of these names (all when none), read without errors. Raises SequenceError or Refused."""
+    from nurture.engine.deploy import build
+    from nurture.engine.rules import Rules
+
+    known = build(0, at.files(), Rules()).sequences
+    for name in names:
+        if name not in known:
+            raise Refused(f"there is no sequence '{name}'{or_one_of(name, known)}")
+    return [known[name] for name in names or known]
+
+
+def render(
+    context: typer.Context,
+    sequence: Name,
+    step: Annotated[str, typer.Argument(metavar="STEP")],
+    email: Annotated[str | None, typer.Option(help="as this subscriber gets it; else an imagined one")] = None,
+    part: Annotated[Literal["html", "text", "subject"], typer.Option(help="which part")] = "html",
+    now: Annotated[str | None, typer.Option(help="as if it were this moment")] = None,
+) -> None:
+    """One mail on stdout."""
+    from nurture.engine.deploy import build
+    from nurture.engine.show import rendered
+
+    at: At = context.obj
+    deployed = build(0, at.files(), at.rules)
+    chosen = _sound(at, [sequence])[0]
+    if step not in chosen.steps:
+        raise Refused(f"{sequence} has no step '{step}'{or_one_of(step, chosen.steps)}")
+    if email is None:
+        message = rendered(deployed, sequence, step, None, None, moment(now))
+    else:
+        with at.store() as store:
+            message = rendered(deployed, sequence, step, store, email, moment(now))
+    if message is None:
+        raise Refused(f"nobody has the address {email}; leave --email out to see it as an imagined person")
+    sys.stdout.write({"html": message.html, "text": message.text, "subject": message.subject + "\n"}[part])
+
+
+def graph(
+    context: typer.Context,
+    sequence: Name,
+    form: Annotated[Literal["mermaid", "svg"], typer.Option("--format")] = "mermaid",
+) -> None:
+    """The state chart of a sequence, for a README or to look at."""
+    from nurture.language.graph import mermaid, svg
+
+    (chosen,) = _sound(context.obj, [sequence])
+    print(mermaid(chosen) if form == "mermaid" else svg(chosen))
+
+
+def schema() -> None:
+    """The JSON Schema of a sequence's file, for editors."""
+    from nurture.language import schema as written
+
+    print(json.dumps(written.schema(), indent=2, ensure_ascii=False))

@@ -1,0 +1,95 @@
+"""The JSON API for programs: people in, what they did, where they stand. Bearer token; described at `/docs`."""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+
+from nurture.engine import enroll
+from nurture.engine.addresses import normalise
+from nurture.engine.show import person
+from nurture.errors import Refused
+
+if TYPE_CHECKING:
+    from nurture.web.site import Site
+
+BEARER = HTTPBearer(auto_error=False, description="NURTURE_ADMIN_TOKEN")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+
+
+class NewSubscriber(BaseModel):
+    """A sign-up. With `sequence` they begin that one and no other; without, what starts at `joined` begins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str = Field(examples=["ann@example.com"])
+    attributes: dict[str, Any] = Field(default_factory=dict, examples=[{"first_name": "Ann"}])
+    tags: list[str] = Field(default_factory=list)
+    sequence: str | None = None
+
+
+class Happened(BaseModel):
+    """Something a person did: an event of people.yaml, or `bought` with `{"product": NAME}`, or `replied`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(examples=["bought"])
+    email: str = Field(examples=["ann@example.com"])
+    data: dict[str, Any] = Field(default_factory=dict, examples=[{"product": "review"}])
+
+
+def router(site: Site) -> APIRouter:
+    def allowed(credentials: Credentials) -> None:
+        if not site.admin_token:
+            raise HTTPException(403, "the API is closed: set NURTURE_ADMIN_TOKEN to open it")
+        given = credentials.credentials if credentials else ""
+        if not compare_digest(given.encode(), site.admin_token.encode()):
+            raise HTTPException(401, "send the header Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
+
+    api = APIRouter(prefix="/api", dependencies=[Depends(allowed)])
+
+    @api.post("/subscribers", status_code=201)
+    def subscribe(new: NewSubscriber, response: Response) -> dict[str, Any]:
+        """Add a person, or what we know of them. 201 for a new one, 200 for one we knew."""
+        try:
+            done = enroll.subscribe(
+                site.store, site.current(), new.email, attributes=new.attributes, tags=new.tags,
+                sequence=new.sequence, now=site.now(),
+            )  # fmt: skip
+        except Refused as error:
+            raise HTTPException(422, str(error)) from None
+        if not done.is_new:
+            response.status_code = 200
+        return {
+            "email": done.email, "new": done.is_new, "enrolled": list(done.enrolled), "suppressed": done.suppressed,
+        }  # fmt: skip
+
+    @api.post("/events", status_code=202)
+    def event(happened: Happened) -> dict[str, Any]:
+        """The product reports something. 404 when nobody has this address; then nothing is kept."""
+        try:
+            done = enroll.report(
+                site.store, site.current(), happened.email, happened.name, happened.data, site.now()
+            )  # fmt: skip
+        except Refused as error:
+            raise HTTPException(422, str(error)) from None
+        if not done.known:
+            raise HTTPException(404, f"nobody has the address {done.email}")
+        return {"email": done.email, "moved": list(done.moved)}
+
+    @api.get("/subscribers/{email}")
+    def subscriber(email: str) -> dict[str, Any]:
+        """A person's whole story, in the shape of `nurture show --json`."""
+        try:
+            found = person(site.store, normalise(email))
+        except Refused as error:
+            raise HTTPException(422, str(error)) from None
+        if found is None:
+            raise HTTPException(404, f"nobody has the address {email}")
+        return found
+
+    return api

@@ -1,0 +1,81 @@
+"""Reports of providers: read the raw bytes once, verify, keep, answer. What they mean is found out later."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from nurture.errors import BadSignature, StoreError
+from nurture.providers import PROVIDERS
+from nurture.providers.base import Hook
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from nurture.web.site import Site
+
+log = logging.getLogger("nurture.hooks")
+
+LARGEST = 5_000_000
+"""Bytes of one report. SendGrid's batches stay below 1 MB; Mandrill's may be larger."""
+
+PATIENCE = 20.0
+"""Seconds in which a report has to arrive whole."""
+
+
+def routes(site: Site) -> list[Route]:
+    async def hook(request: Request) -> Response:
+        return await _hook(site, request)
+
+    return [Route("/hooks/{provider}", hook, methods=["POST"])]
+
+
+async def _hook(site: Site, request: Request) -> Response:
+    name = request.path_params["provider"]
+    provider = PROVIDERS.get(name)
+    if provider is None or provider.verify is None:
+        return _no(404, f"there are no hooks of '{name[:40]}'")
+    account = site.accounts.get(name)
+    if account is None or not account.hook_secrets:
+        log.warning("a report of %s was refused: set NURTURE_PROVIDERS__%s__HOOK_SECRET", name, name.upper())
+        return _no(401, f"no hook secret is set for {name}")
+    try:
+        body = await asyncio.wait_for(_body(request), PATIENCE)
+    except TimeoutError:
+        return _no(408, "the report did not arrive in time")
+    if body is None:
+        return _no(413, f"a report has {LARGEST:,} bytes at most")
+    headers = {key.lower(): value for key, value in request.headers.items()}
+    now = site.now()
+    try:
+        provider.verify(Hook(headers, body), account, now)
+    except BadSignature as error:
+        log.warning("a report of %s was refused: %s", name, error)
+        challenge = {"WWW-Authenticate": error.challenge} if error.challenge else {}
+        return _no(401, str(error), challenge)
+    kept = {key: value for key, value in headers.items() if key not in ("authorization", "cookie")}
+    try:
+        # the answer leaves after the commit: what was answered with 200 is on disk
+        await asyncio.wrap_future(site.inbox.submit(name, kept, body, now))
+    except StoreError as error:
+        return _no(503, str(error), {"Retry-After": "10"})
+    return JSONResponse({"ok": True})
+
+
+async def _body(request: Request) -> bytes | None:
+    """The raw bytes; None when there are too many."""
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > LARGEST:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _no(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": why}, status, headers=headers)

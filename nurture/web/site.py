@@ -1,0 +1,71 @@
+"""What every page and endpoint of one process works with, and how a page is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from starlette.requests import Request
+
+    from nurture.engine.deploy import Current
+    from nurture.engine.inbox import Inbox
+    from nurture.mail.links import Links
+    from nurture.providers.base import Account
+    from nurture.store.database import Store
+
+PAGES = Path(__file__).with_name("pages")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`accounts` are how hooks are verified, by provider. `admin_token` "" closes the API. `now` gives UTC."""
+
+    store: Store
+    current: Current
+    links: Links
+    inbox: Inbox
+    accounts: Mapping[str, Account]
+    now: Callable[[], datetime]
+    admin_token: str = field(default="", repr=False)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
+
+
+def page(template: str, status: int = 200, /, **values: object) -> HTMLResponse:
+    """A page of `web/pages/`."""
+    known: dict[str, object] = {"language": "en", "sender": "", **values}
+    return HTMLResponse(_environment().get_template(template).render(known), status)
+
+
+def in_thread(handle: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A plain function as an endpoint: the web is the only room with another colour, and it hands over at once."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(handle, request)
+
+    return endpoint
+
+
+def whose(request: Request) -> tuple[str, str]:
+    """The address and agent of whoever asks."""
+    return (request.client.host if request.client else ""), request.headers.get("user-agent", "")[:500]
+
+
+def hint(request: Request) -> str:
+    """What a request says of itself when no person made it yet: prefetch and prerender (Fetch standard, `Sec-Purpose`)."""
+    said = f"{request.headers.get('sec-purpose', '')} {request.headers.get('purpose', '')}".lower()
+    return "prefetch" if "prefetch" in said or "prerender" in said or "preview" in said else ""
