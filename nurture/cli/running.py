@@ -121,7 +121,8 @@ def _log() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 # --- the demo
@@ -161,7 +162,10 @@ def demo(
         stack.callback(store.close)
         deploy_if_safe(store, read_folder(folder), time())
         postal = at.settings.postal_address if folder is at.folder else ""
-        rules = Rules(zone="Europe/London", postal_address=postal or "An imagined company, 1 Example Street")
+        rules = Rules(
+            zone="Europe/London", postal_address=postal or "An imagined company, 1 Example Street",
+            timeout=timedelta(days=10),  # of fast time: an attempt takes minutes of it
+        )  # fmt: skip
         links = Links(own, own, Signer([secrets.token_urlsafe(32)]))
         engine = Engine(
             store, Current(store, rules), links, PROVIDERS["outbox"], Account("outbox"),

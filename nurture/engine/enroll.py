@@ -12,7 +12,7 @@ from nurture.engine.moving import await_moments, carry, happen, start
 from nurture.errors import Refused
 from nurture.journey.events import Event, Kind
 from nurture.language.people import convert
-from nurture.language.problems import did_you_mean
+from nurture.language.problems import did_you_mean, or_one_of
 from nurture.language.sequence import ALWAYS_KNOWN
 from nurture.store import enrollments, events, people
 
@@ -169,7 +169,9 @@ def _happening(known: People, name: str, data: Mapping[str, object], now: dateti
         return Event(Kind.HAPPENED, now, happening="bought", name=product, data=data)
     if name == "replied":
         return Event(Kind.HAPPENED, now, happening="replied", data=data)
-    _declared("event", [name], known.events)
+    if name not in known.events:
+        hint = or_one_of(name, ("bought", "replied", *known.events))
+        raise Refused(f"people.yaml declares no event '{name}'{hint}")
     kinds = known.events[name]
     converted = {key: _converted(kinds[key], key, value) if key in kinds else value for key, value in data.items()}
     return Event(Kind.HAPPENED, now, happening="event", name=name, data=converted)

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 SHOWN = 80
 FASTEST = 24 * 3600.0
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""The drawn ladders carry their own style."""
+
 MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'"
 
 
@@ -49,7 +55,7 @@ def routes(show: Show) -> list[Route]:
     """The demo's own pages; `/c/…` comes here before the real one, since the examples' shops do not exist."""
     return [
         Route("/", lambda _: RedirectResponse("/demo")),
-        Route("/demo", lambda _: HTMLResponse(_page(show))),
+        Route("/demo", lambda _: HTMLResponse(_page(show), headers={"Content-Security-Policy": PAGE_POLICY})),
         Route("/demo/demo.css", lambda _: Response(_file("demo.css"), media_type="text/css")),
         Route("/demo/demo.js", lambda _: Response(_file("demo.js"), media_type="text/javascript")),
         Route("/demo/state.json", in_thread(lambda request: JSONResponse(_state(show, request)))),
