@@ -190,7 +190,9 @@ def _mail(show: Show, request: Request) -> Response:
         frozen = messages.payload(tx, request.path_params["id"])
     if frozen is None:
         return HTMLResponse("<p>This mail is not here.</p>", 404)
-    html = re.sub(r"<head[^>]*>", r'\g<0><base target="ask">', thaw(frozen).html, count=1)
+    # without our own host, so that the page works under any name it is reached by (localhost, a forwarded port)
+    html = thaw(frozen).html.replace(show.engine.links.hosted_url, "")
+    html = re.sub(r"<head[^>]*>", r'\g<0><base target="ask">', html, count=1)
     return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_POLICY})
 
 

@@ -111,7 +111,8 @@ function showLadder(name) {
 
 function showLadders() {
   if (!ladder) {
-    const [busiest] = Object.entries(state.ladders).sort((a, b) => total(b[1].asked) - total(a[1].asked));
+    const mine = Object.keys(state.you)[0];
+    const [busiest] = mine ? [[mine]] : Object.entries(state.ladders).sort((a, b) => total(b[1].asked) - total(a[1].asked));
     if (busiest) showLadder(busiest[0]);
   }
   for (const section of document.querySelectorAll("[data-ladder]")) {
