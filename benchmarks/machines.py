@@ -19,14 +19,27 @@ ROOT = Path(__file__).resolve().parent.parent
 @contextmanager
 def fake_esp(log: Path, *, latency: int = 0, key: bool = False, more: tuple[str, ...] = ()) -> Iterator[int]:
     """A provider that writes every mail it accepts to `log` before it answers; gives its port."""
-    words = [sys.executable, str(ROOT / "tests/fakes/fake_esp.py"), "--port", "0", "--log", str(log)]
-    words += ["--latency", str(latency), *(["--key"] if key else []), *more]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    with _machine("fake_esp", log, "--latency", str(latency), *(["--key"] if key else []), *more) as port:
+        yield port
+
+
+@contextmanager
+def fake_smtp(log: Path) -> Iterator[int]:
+    """A mail server that writes every mail it accepts to `log`; gives its port."""
+    with _machine("fake_smtp", log) as port:
+        yield port
+
+
+@contextmanager
+def _machine(name: str, log: Path, *words: str) -> Iterator[int]:
+    command = [sys.executable, str(ROOT / f"tests/fakes/{name}.py"), "--log", str(log), *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield int(process.stdout.readline())
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
 
 
 @contextmanager

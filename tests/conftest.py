@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -16,8 +15,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from nurture.store.database import Store, open_store
 

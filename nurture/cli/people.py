@@ -115,13 +115,14 @@ def import_file(
     from nurture.engine.enroll import Imported, import_batch
 
     at: At = context.obj
+    path = at.find(file)
     bad: list[Bad] = []
     total = Imported()
     with at.store() as store:
         deployed = at.deployed(store, moment(now))
         if enroll is not None and enroll not in deployed.sequences:
             raise Refused(f"there is no sequence '{enroll}'{or_one_of(enroll, deployed.sequences)}")
-        for batch in _batches(file, deployed.project.people, bad):
+        for batch in _batches(path, deployed.project.people, bad):
             total = _sum(total, import_batch(store, deployed, batch, enroll=enroll, now=moment(now)))
     if as_json:
         say.data(

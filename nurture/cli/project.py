@@ -43,6 +43,13 @@ class At:
         self.__dict__["settings"] = read_settings(self.folder, **flags)
         return self.settings
 
+    def find(self, path: Path) -> Path:
+        """A file that was named on the command line: seen from here, else from the project's folder."""
+        for found in (path, self.folder / path):
+            if found.exists():
+                return found
+        raise Refused(f"there is no file or folder {path}")
+
     @cached_property
     def rules(self) -> Rules:
         from nurture.engine.rules import Rules

@@ -111,9 +111,7 @@ def _many(number: int, what: str) -> str:
 def _project_of(at: At, paths: list[Path]) -> At:
     """The project that a path is in, where the command was not run in one."""
     for path in paths:
-        if not path.exists() and not (at.folder / path).exists():
-            raise Refused(f"there is no file or folder {path}")
-        start = (path if path.exists() else at.folder / path).absolute()
+        start = at.find(path).absolute()
         for folder in (start, *start.parents):
             if (folder / "sequences").is_dir():
                 return At(folder)
@@ -122,7 +120,7 @@ def _project_of(at: At, paths: list[Path]) -> At:
 
 def _within(at: At, problem: Problem, paths: list[Path]) -> bool:
     place = (at.folder / problem.file).absolute()
-    wanted = [(path if path.exists() else at.folder / path).absolute() for path in paths]
+    wanted = [at.find(path).absolute() for path in paths]
     return not wanted or any(place.is_relative_to(one) for one in wanted)
 
 
