@@ -10,7 +10,7 @@ from nurture.engine.rules import Rules
 from nurture.errors import Refused, Rejected, Unavailable, Uncertain
 from nurture.language.words import duration
 from nurture.providers.base import Abilities, Provider
-from nurture.store import messages
+from nurture.store import attempts
 
 LADDER = """\
 title: A ladder
@@ -322,11 +322,11 @@ def test_what_was_in_flight_when_the_process_died_is_unknown_after_a_restart(sta
 
     tick(stage.store, stage.deployed, stage.now)
     with stage.store.write() as tx:
-        (claimed,) = messages.claim(
+        (claimed,) = attempts.claim(
             tx, stage.now, lease=timedelta(seconds=60), owner="dead", limit=10, paused=frozenset()
         )
-        begin = messages.Begin(claimed.id, claimed.token, b"", "outbox", "key", "Question", "")
-        assert messages.begin(tx, [begin], stage.now, stage.now + timedelta(seconds=25)) == {claimed.id}
+        begin = attempts.Begin(claimed.id, claimed.token, b"", "outbox", "key", "Question", "")
+        assert attempts.begin(tx, [begin], stage.now, stage.now + timedelta(seconds=25)) == {claimed.id}
     stage.after(minutes=1)
     assert stage.subjects() == []
     assert stage.states() == {"question": "unknown"}

@@ -22,7 +22,7 @@ from nurture.journey import ledger
 from nurture.journey.events import ENDS_EVERYTHING, Event, Kind
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Hook
-from nurture.store import enrollments, events, hooks, messages, people
+from nurture.store import enrollments, events, evidence, hooks, messages, people
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -243,7 +243,7 @@ def _prove(tx: Connection, reports: Sequence[Report]) -> list[messages.Row]:
         known = states.get(report.message.id, report.message.state)
         states[report.message.id] = ledger.after(known, report.event.kind)
     moved = {report.message.id for report in reports if states[report.message.id] is not report.message.state}
-    return messages.report(tx, {number: states[number] for number in moved})
+    return evidence.report(tx, {number: states[number] for number in moved})
 
 
 def _end_people(tx: Connection, reports: Sequence[Report], now: datetime) -> dict[int, Event]:

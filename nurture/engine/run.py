@@ -24,7 +24,7 @@ from nurture.engine.receive import receive
 from nurture.engine.sending import Sender
 from nurture.engine.settling import settle
 from nurture.engine.tick import tick
-from nurture.store import messages
+from nurture.store import evidence
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -100,7 +100,7 @@ def recover(engine: Engine) -> None:
     """
     if engine.store.dialect == "sqlite":
         with engine.store.write() as tx:
-            messages.orphan(tx, engine.now())
+            evidence.orphan(tx, engine.now())
 
 
 def _receive(engine: Engine) -> None:

@@ -26,7 +26,7 @@ from nurture.journey.advance import until_of
 from nurture.journey.events import Event, Kind
 from nurture.journey.ledger import State
 from nurture.mail.message import Message, thaw
-from nurture.store import enrollments, messages, pauses, people
+from nurture.store import attempts, enrollments, messages, pauses, people
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -79,7 +79,7 @@ class Turned:
 class Ready:
     """A claimed message that is written and waits for a free sender."""
 
-    claimed: messages.Claimed
+    claimed: attempts.Claimed
     message: Message
     frozen: bytes | None
     target: str
@@ -204,20 +204,20 @@ class Sender:
             first = messages.next_due(tx)
         return first is not None and first <= now
 
-    def _claim(self, tx: Connection, deployed: Deployed, room: int, now: datetime) -> list[messages.Claimed]:
+    def _claim(self, tx: Connection, deployed: Deployed, room: int, now: datetime) -> list[attempts.Claimed]:
         held = pauses.paused(tx)
         if "" in held:
             return []
-        return messages.claim(tx, now, lease=deployed.rules.lease, owner=self._owner, limit=room, paused=held)
+        return attempts.claim(tx, now, lease=deployed.rules.lease, owner=self._owner, limit=room, paused=held)
 
     def _begin(self, tx: Connection, deployed: Deployed, begins: list[Ready], now: datetime) -> set[str]:
         if not begins:
             return set()
         deadline = now + deployed.rules.timeout * 1.25
-        return messages.begin(
+        return attempts.begin(
             tx,
             [
-                messages.Begin(
+                attempts.Begin(
                     ready.claimed.id, ready.claimed.token, ready.frozen, self._provider.name, ready.message.key,
                     ready.message.subject, ready.target,
                 )
@@ -230,12 +230,12 @@ class Sender:
     def _put_back(self, tx: Connection, now: datetime) -> None:
         """What was claimed and will not be sent by this process goes back for the next one."""
         rows = [(ready.claimed.id, ready.claimed.token, now, "the engine stopped") for ready in self._ready]
-        messages.postpone(tx, rows)
+        attempts.postpone(tx, rows)
         self._ready.clear()
 
     def _write_mails(
-        self, deployed: Deployed, claimed: list[messages.Claimed], now: datetime
-    ) -> list[tuple[messages.Claimed, State, str]]:
+        self, deployed: Deployed, claimed: list[attempts.Claimed], now: datetime
+    ) -> list[tuple[attempts.Claimed, State, str]]:
         faults = []
         for one in claimed:
             try:
@@ -247,7 +247,7 @@ class Sender:
                 faults.append((one, State.FAILED, str(error)))
         return faults
 
-    def _written(self, deployed: Deployed, claimed: messages.Claimed) -> Ready:
+    def _written(self, deployed: Deployed, claimed: attempts.Claimed) -> Ready:
         """The mail, written once: a later attempt posts the bytes that were frozen before the first."""
         if claimed.frozen is not None:
             return Ready(claimed, thaw(claimed.frozen), None, claimed.target)
@@ -263,10 +263,10 @@ class Sender:
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 
     def _spoil(
-        self, tx: Connection, deployed: Deployed, faults: list[tuple[messages.Claimed, State, str]], now: datetime
+        self, tx: Connection, deployed: Deployed, faults: list[tuple[attempts.Claimed, State, str]], now: datetime
     ) -> Counter[State]:
         """Mails that cannot be written, or whose time is over: they alone stop, their people go on."""
-        spoilt = messages.spoil(tx, [(one.id, one.token, state, reason) for one, state, reason in faults])
+        spoilt = attempts.spoil(tx, [(one.id, one.token, state, reason) for one, state, reason in faults])
         steps = {one.enrollment.id: one.step for one, _, _ in faults if one.id in spoilt}
         _tell(tx, deployed, {number: (Kind.MISSED, now, step) for number, step in steps.items()}, now)
         return Counter(state for one, state, _ in faults if one.id in spoilt)
@@ -279,10 +279,10 @@ class Sender:
                 wait = GATE_CLOSED if outcome.gate else timedelta(seconds=outcome.retry_after or 0)
                 self.gate.close(now + wait, outcome.reason)
                 log.warning("%s is left alone for %s: %s", self._provider.name, wait, outcome.reason)
-        changed = messages.finish(
+        changed = attempts.finish(
             tx,
             [
-                messages.Outcome(
+                attempts.Outcome(
                     o.id, o.token, o.state, now, o.provider_id, o.reason, _next_attempt(o, now)
                 )
                 for o in outcomes
@@ -335,7 +335,7 @@ def _next_attempt(outcome: Outcome, now: datetime) -> datetime | None:
     return now + max(backoff, asked)
 
 
-def _too_late(deployed: Deployed, claimed: messages.Claimed, now: datetime) -> bool:
+def _too_late(deployed: Deployed, claimed: attempts.Claimed, now: datetime) -> bool:
     sequence = deployed.sequences.get(claimed.sequence)
     if sequence is None or claimed.step not in sequence.steps:
         return True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nurture.engine.moving import carry
 from nurture.journey.events import Event, Kind
 from nurture.journey.ledger import State
-from nurture.store import enrollments, messages
+from nurture.store import enrollments, evidence, messages
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 BATCH = 500
 AGAIN_AFTER = timedelta(seconds=5)
 """How long to leave a provider alone before the same bytes are posted under the same key."""
+
+MOST_ATTEMPTS = 5
+"""After so many attempts without evidence even `at_least_once` gives a message up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +43,24 @@ class Settled:
 def settle(store: Store, deployed: Deployed, provider: Provider, now: datetime) -> Settled:
     """One pass over attempts that are overdue or unknown."""
     with store.read() as tx:
-        if not messages.any_unsettled(tx, now):
+        if not evidence.any_unsettled(tx, now):
             return Settled()
     with store.write() as tx:
-        stuck = messages.stuck(tx, now)
+        stuck = evidence.stuck(tx, now)
         again, abandoned = [], []
-        for row in messages.unknown(tx, BATCH):
+        for row in evidence.unknown(tx, BATCH):
             first = row.first_attempt_at or now
             life = provider.abilities.key_life if row.provider == provider.name else None
             if life is not None and now < first + life * 0.9:
                 again.append((row.id, State.PLANNED, "asked again under the same key", now + AGAIN_AFTER))
-            elif deployed.rules.delivery != "hold" and now >= first + deployed.rules.awaiting:
-                if deployed.rules.delivery == "at_least_once" and "again" not in row.reason:
+            elif deployed.rules.delivery != "hold" and now >= (row.started_at or first) + deployed.rules.awaiting:
+                if deployed.rules.delivery == "at_least_once" and row.attempt < MOST_ATTEMPTS:
                     again.append((row.id, State.PLANNED, "sent again: no evidence that it left", now))
                 else:
                     abandoned.append(row)
-        messages.settle(tx, again)
+        evidence.settle(tx, again)
         reason = f"no evidence that it left within {deployed.rules.awaiting}"
-        messages.settle(tx, [(row.id, State.ABANDONED, reason, None) for row in abandoned])
+        evidence.settle(tx, [(row.id, State.ABANDONED, reason, None) for row in abandoned])
         steps = {row.enrollment: row.step for row in abandoned}
         places = enrollments.by_ids(tx, sorted(steps), lock=True)
         missed = [(place, person, Event(Kind.MISSED, now, step=steps[place.id])) for place, person in places]
@@ -73,7 +76,7 @@ def resolve(store: Store, deployed: Deployed, message: str, verdict: str, now: d
         if row is None or row.state is not State.UNKNOWN:
             return False
         due_at = now if state is State.PLANNED else None
-        messages.settle(tx, [(message, state, f"settled by hand: {verdict}", due_at)])
+        evidence.settle(tx, [(message, state, f"settled by hand: {verdict}", due_at)])
         if state is State.PLANNED:
             return True
         kind = Kind.SENT if state is State.SENT else Kind.MISSED

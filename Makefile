@@ -1,0 +1,36 @@
+# Everything from a bare Python 3.11 on a fresh machine: `make demo` shows it, `make test` proves it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint crash bench clean
+
+demo: $(READY)
+	$(BIN)/nurture demo
+
+test: $(READY) lint
+	.ci/system
+	$(BIN)/pytest -n 4 --dist worksteal
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+crash: $(READY)
+	.ci/system
+	$(BIN)/python benchmarks/crash.py $(CRASH)
+
+bench: $(READY)
+	.ci/system
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nurture needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

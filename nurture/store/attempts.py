@@ -1,0 +1,262 @@
+"""Letting messages go: claimed, begun, given back, ended, finished.
+
+Each change is a compare-and-set on state and token, so a worker that lost its claim changes nothing backwards. A row
+found in `sending` is never taken over: it becomes unknown and is settled by evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, bindparam, func, literal, select, update
+
+from nurture.journey.enrollment import Enrollment, Subscriber
+from nurture.journey.ledger import RANK, State
+from nurture.store import enrollments, people, tables
+from nurture.store.dialect import chunks, insert, locked
+from nurture.store.messages import CLAIMED, PLANNED, SENDING, Row, by_ids, lock_places
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+table = tables.message
+c = table.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that is ours until the lease is over, with all that is needed to write it."""
+
+    id: str
+    token: int
+    attempt: int
+    sequence: str
+    step: str
+    target: str
+    frozen: bytes | None
+    enrollment: Enrollment
+    subscriber: Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A claimed message about to be handed over. `frozen` is None when it was frozen by an earlier attempt."""
+
+    id: str
+    token: int
+    frozen: bytes | None
+    provider: str
+    key: str
+    subject: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt came to; `due_at` is the next attempt when it is planned again."""
+
+    id: str
+    token: int
+    state: State
+    at: datetime
+    provider_id: str = ""
+    reason: str = ""
+    due_at: datetime | None = None
+
+
+def claim(
+    tx: Connection, now: datetime, *, lease: timedelta, owner: str, limit: int, paused: Collection[str]
+) -> list[Claimed]:
+    """Take messages that are due, or whose claim has run out. Nobody else gets them while the lease lives."""
+    query = select(c.id).where(c.state.in_((PLANNED, CLAIMED))).where(c.due_at <= now)
+    if paused:
+        query = query.where(c.sequence.not_in(list(paused)))
+    ids = list(tx.execute(locked(tx, query.order_by(c.due_at, c.id).limit(limit), of=[table], skip=True)).scalars())
+    if not ids:
+        return []
+    claimed: list[Claimed] = []
+    for some in chunks(ids):
+        # a claimed row comes back by itself when its lease is over: that is when it is due again
+        values = {
+            "state": CLAIMED,
+            "token": c.token + 1,
+            "owner": owner,
+            "lease_until": now + lease,
+            "due_at": now + lease,
+        }
+        tx.execute(update(table).where(c.id.in_(some)).values(values))
+        claimed += _claimed(tx, some)
+    order = {number: place for place, number in enumerate(ids)}
+    return sorted(claimed, key=lambda one: order[one.id])
+
+
+def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
+    place, person = tables.enrollment, tables.subscriber
+    own = (c.id, c.token, c.attempt, c.sequence, c.step, c.target, tables.payload.c.frozen)
+    query = (
+        select(*own, *enrollments.COLUMNS, *people.COLUMNS)
+        .join(place, place.c.id == c.enrollment)
+        .join(person, person.c.id == c.subscriber)
+        .outerjoin(tables.payload, tables.payload.c.message == c.id)
+        .where(c.id.in_(ids))
+    )
+    middle = len(own) + enrollments.WIDTH
+    return [
+        Claimed(
+            *row[:7],
+            enrollments.as_enrollment(row[len(own) : middle]),
+            people.as_subscriber(row[middle:]),
+        )
+        for row in tx.execute(query)
+    ]
+
+
+def begin(tx: Connection, begins: Sequence[Begin], now: datetime, deadline: datetime) -> set[str]:
+    """Put these on record as `sending`, their bytes frozen; returns those that may be handed over now.
+
+    Only while the claim is ours and lives, the person is active and still at this step, and nothing is paused: all in
+    this one transaction, so no mail begins after an unsubscribe or a goal was committed. What must never leave is
+    cancelled; of an uncertain attempt it is only known that it will not be repeated.
+    """
+    by_id = {one.id: one for one in begins}
+    lock_places(tx, list(by_id))
+    rows = _ours(tx, list(by_id))
+    go: list[str] = []
+    never: list[tuple[str, bool]] = []
+    later: list[str] = []
+    for number, token, lease_until, step, uncertain, paused, status, phase, at in rows:
+        if token != by_id[number].token or lease_until is None or lease_until <= now:
+            continue
+        if status != "active" or phase != "asked" or at != step:
+            never.append((number, uncertain))
+        else:
+            (later if paused else go).append(number)
+    if go:
+        frozen = [{"message": n, "frozen": by_id[n].frozen} for n in go if by_id[n].frozen is not None]
+        if frozen:
+            tx.execute(insert(tx, tables.payload).on_conflict_do_nothing(index_elements=["message"]), frozen)
+        changing = update(table).where(c.id == bindparam("number"))
+        tx.execute(
+            changing.values(
+                state=SENDING,
+                attempt=c.attempt + 1,
+                started_at=now,
+                first_attempt_at=_first(now),
+                deadline=deadline,
+                due_at=None,
+            ),
+            [
+                {
+                    "number": n, "provider": by_id[n].provider, "key": by_id[n].key, "subject": by_id[n].subject,
+                    "target": by_id[n].target,
+                }
+                for n in go
+            ],
+        )  # fmt: skip
+    for number, uncertain in never:
+        state = State.ABANDONED if uncertain else State.CANCELLED
+        values = {"state": state.value, "due_at": None, "reason": "the person left or moved on before it could leave"}
+        tx.execute(update(table).where(c.id == number).values(values))
+    if later:
+        tx.execute(update(table).where(c.id.in_(later)).values(state=PLANNED, due_at=now + timedelta(seconds=5)))
+    return set(go)
+
+
+def _first(now: datetime) -> Any:  # noqa: ANN401 - a piece of SQL
+    return func.coalesce(c.first_attempt_at, literal(now, c.first_attempt_at.type))
+
+
+def _ours(tx: Connection, ids: Sequence[str]) -> list[Sequence[Any]]:
+    place, person, pause = tables.enrollment, tables.subscriber, tables.pause
+    found: list[Sequence[Any]] = []
+    for some in chunks(ids):
+        query = (
+            select(
+                c.id, c.token, c.lease_until, c.step, c.uncertain, pause.c.name, person.c.status, place.c.phase,
+                place.c.step,
+            )
+            .join(place, place.c.id == c.enrollment)
+            .join(person, person.c.id == c.subscriber)
+            .outerjoin(pause, pause.c.name.in_(("", c.sequence)))
+            .where(c.id.in_(some))
+            .where(c.state == CLAIMED)
+        )  # fmt: skip
+        found += tx.execute(locked(tx, query, of=[table, place, person], skip=False)).all()
+    return found
+
+
+def postpone(tx: Connection, rows: Sequence[tuple[str, int, datetime, str]]) -> None:
+    """Give claims back: (id, token, due_at, why)."""
+    changing = (
+        update(table)
+        .where(c.id == bindparam("number"))
+        .where(c.token == bindparam("held"))
+        .where(c.state == CLAIMED)
+        .values(state=PLANNED)
+    )
+    tx.execute(
+        changing, [{"number": n, "held": token, "due_at": at, "reason": why} for n, token, at, why in rows]
+    )  # fmt: skip
+
+
+def spoil(tx: Connection, rows: Sequence[tuple[str, int, State, str]]) -> set[str]:
+    """End claims that cannot be sent: (id, token, failed or cancelled, why). Returns those that were still ours."""
+    ended = set()
+    for number, token, state, why in rows:
+        held = and_(c.id == number, c.token == token, c.state == CLAIMED)
+        uncertain = tx.execute(select(c.uncertain).where(held)).scalar()
+        if uncertain is None:
+            continue
+        final = State.ABANDONED if uncertain else state
+        tx.execute(update(table).where(held).values(state=final.value, due_at=None, reason=why))
+        ended.add(number)
+    return ended
+
+
+def finish(tx: Connection, outcomes: Sequence[Outcome]) -> list[Row]:
+    """Record what came back. Returns the messages that changed, as they stand now.
+
+    That a mail left is evidence and is believed from anyone, whatever the row says meanwhile; that it did not is
+    believed only from whoever holds the claim.
+    """
+    ids = [outcome.id for outcome in outcomes]
+    lock_places(tx, ids)
+    now_known = by_ids(tx, ids, lock=True)
+    tokens = _tokens(tx, list(now_known))
+    changed = []
+    for outcome in outcomes:
+        row = now_known.get(outcome.id)
+        if row is None:
+            continue
+        holds = tokens[outcome.id] == outcome.token and row.state is State.SENDING
+        if holds or (outcome.state is State.SENT and RANK[State.SENT] > RANK[row.state]):
+            changed.append(outcome)
+    if changed:
+        tx.execute(
+            update(table).where(c.id == bindparam("number")), [_after(one, now_known[one.id]) for one in changed]
+        )  # fmt: skip
+    after = by_ids(tx, [one.id for one in changed])
+    return [after[one.id] for one in changed]
+
+
+def _after(outcome: Outcome, before: Row) -> dict[str, Any]:
+    sent = outcome.state is State.SENT
+    return {
+        "number": outcome.id,
+        "state": outcome.state.value,
+        "sent_at": outcome.at if sent else None,
+        "provider_id": outcome.provider_id or before.provider_id,
+        "reason": outcome.reason or before.reason,
+        "due_at": outcome.due_at if outcome.state is State.PLANNED else None,
+        "uncertain": int(outcome.state is State.UNKNOWN or (before.uncertain and not sent)),
+    }
+
+
+def _tokens(tx: Connection, ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in chunks(ids):
+        found |= {row.id: row.token for row in tx.execute(select(c.id, c.token).where(c.id.in_(some)))}
+    return found

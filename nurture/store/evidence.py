@@ -1,0 +1,77 @@
+"""Attempts of which nobody knows whether the mail left, and the evidence that settles them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, select, update
+
+from nurture.journey.ledger import LEFT, RANK, State
+from nurture.store import tables
+from nurture.store.dialect import locked
+from nurture.store.messages import CLAIMED, COLUMNS, PLANNED, SENDING, UNKNOWN, Row, as_row, by_ids, lock_places
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+table = tables.message
+c = table.c
+
+
+def any_unsettled(tx: Connection, now: datetime) -> bool:
+    """Whether an attempt is overdue or unknown."""
+    overdue = select(c.id).where(c.state == SENDING).where(c.deadline <= now).limit(1)
+    undecided = select(c.id).where(c.state == UNKNOWN).limit(1)
+    return tx.execute(overdue).first() is not None or tx.execute(undecided).first() is not None
+
+
+def stuck(tx: Connection, now: datetime) -> list[str]:
+    """Attempts that had no answer in time become unknown."""
+    why = "no answer in time: the process may have died while it was sent"
+    changing = update(table).where(c.state == SENDING).where(c.deadline <= now)
+    return list(tx.execute(changing.values(state=UNKNOWN, uncertain=1, reason=why).returning(c.id)).scalars())
+
+
+def orphan(tx: Connection, now: datetime) -> None:
+    """When no other engine can be at work: claims are void, and attempts without an answer are unknown."""
+    tx.execute(update(table).where(c.state == CLAIMED).values(state=PLANNED, due_at=now))
+    tx.execute(update(table).where(c.state == SENDING).values(deadline=now))
+    stuck(tx, now)
+
+
+def unknown(tx: Connection, limit: int) -> list[Row]:
+    """Attempts of which nobody knows whether the mail left, oldest first."""
+    query = select(*COLUMNS).where(c.state == UNKNOWN).order_by(c.started_at).limit(limit)
+    return [as_row(row) for row in tx.execute(locked(tx, query, of=[table], skip=True))]
+
+
+def settle(tx: Connection, rows: Sequence[tuple[str, State, str, datetime | None]]) -> None:
+    """Decide unknown messages: (id, sent | planned | abandoned, why, due_at when planned again)."""
+    if rows:
+        changing = update(table).where(c.id == bindparam("number")).where(c.state == UNKNOWN)
+        tx.execute(
+            changing, [{"number": n, "state": state.value, "reason": why, "due_at": at} for n, state, why, at in rows]
+        )  # fmt: skip
+
+
+def report(tx: Connection, states: Mapping[str, State]) -> list[Row]:
+    """Move messages forward on evidence. Returns those of which it is news that they left, as they stood."""
+    if not states:
+        return []
+    lock_places(tx, sorted(states))
+    rows = by_ids(tx, sorted(states), lock=True)
+    forward = {n: row for n, row in rows.items() if RANK[states[n]] > RANK[row.state]}
+    news = [row for n, row in forward.items() if row.state not in LEFT and states[n] in LEFT]
+    fresh = {row.id for row in news}
+    changes = [
+        {
+            "number": n, "state": states[n].value, "due_at": None, "uncertain": 0,
+            "sent_at": row.started_at if n in fresh else row.sent_at,
+        }
+        for n, row in forward.items()
+    ]  # fmt: skip
+    if changes:
+        tx.execute(update(table).where(c.id == bindparam("number")), changes)
+    return news
