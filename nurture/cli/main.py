@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 import nurture
@@ -55,13 +54,11 @@ def run(words: list[str]) -> int:
     except NurtureError as error:
         say(f"nurture: {error}")
         return 3
-    except click.exceptions.NoArgsIsHelpError as error:
-        say(error.format_message())
+    except typer.TyperException as error:  # wrong usage, which typer shows best itself
+        show = getattr(error, "show", None)
+        show() if show is not None else say(str(error))
         return 2
-    except click.UsageError as error:
-        error.show()
-        return 2
-    except click.Abort:
+    except typer.Abort:
         return 130
     except KeyboardInterrupt:
         return 130

@@ -1,0 +1,82 @@
+"""What the docs say is true: every ladder in them passes, every command runs, every setting exists."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from nurture.cli.main import app
+from nurture.engine.deploy import problems_of
+from nurture.language.project import read_project
+from nurture.rehearsal.stories import tell
+from nurture.settings import PREFIX, ProviderSettings, Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+KEEPS_RUNNING = ("nurture run", "nurture demo", "nurture worker")
+
+
+def blocks(kind):
+    return [
+        pytest.param(text, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, (found, text) in enumerate(BLOCK.findall(page.read_text()))
+        if found == kind
+    ]
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_every_ladder_in_the_docs_passes_check_and_its_stories(text):
+    files = {
+        "people.yaml": (ROOT / "people.yaml").read_bytes(),
+        "sequences/shown.yaml": text.encode(),
+        "files/checklist.pdf": b"",
+    }
+    steps = read_project(files).sequences["shown"].steps
+    files |= {f"templates/shown/{step}.md": b"Hello.\n\n{{ ask }}\n" for step in steps}
+    project = read_project(files)
+    assert [str(problem) for problem in problems_of(project) if problem.severity == "error"] == []
+    assert [story.differences for story in tell(project.sequences["shown"]) if story.differences] == []
+
+
+@pytest.mark.parametrize("text", blocks("sh"))
+def test_every_command_in_the_docs_runs(text, tmp_path):
+    folder = tmp_path / "project"
+    run("init", str(folder))
+    environment = tmp_path
+    if "nurture init" not in text:
+        environment = folder
+        run("-C", str(folder), "subscribe", "ann@example.com")
+    lines = [line for line in text.splitlines() if line.startswith(("nurture", "cd ", "export "))]
+    script = "\n".join(f"{line} --help" if line.startswith(KEEPS_RUNNING) else line for line in lines)
+    done = subprocess.run(
+        ["sh", "-e", "-c", f'nurture() {{ "{sys.executable}" -m nurture "$@"; }}\n{script}'],
+        cwd=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def run(*words):
+    subprocess.run([sys.executable, "-m", "nurture", *words], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_setting_and_command_that_is_named_exists(page):
+    text = page.read_text()
+    for name in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", text):
+        first, *nested = name.removeprefix(PREFIX).lower().split("__")
+        assert first in Settings.model_fields, name
+        assert not nested or nested[-1] in ProviderSettings.model_fields, name
+    commands = typer.main.get_command(app).commands
+    for name in re.findall(r"`nurture ([a-z]+)", text):
+        assert name in commands, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_linked_is_there(page):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
