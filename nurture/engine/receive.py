@@ -68,9 +68,11 @@ class Report:
             self.provider,
             self.message.id,
             event.kind,
-            event.at.isoformat(timespec="seconds"),
+            # our own reports come once each; two requests of one second may well be a scanner's and a person's
+            event.at.isoformat() if self.provider == OWN else event.at.isoformat(timespec="seconds"),
             event.url,
             event.ip,
+            event.method,
         )
         return sha256("\n".join(parts).encode()).hexdigest()[:40]
 
