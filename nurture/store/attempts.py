@@ -17,7 +17,7 @@ from nurture.journey.enrollment import Enrollment, Subscriber
 from nurture.journey.ledger import RANK, State
 from nurture.store import enrollments, people, tables
 from nurture.store.dialect import chunks, insert, locked
-from nurture.store.messages import CLAIMED, PLANNED, SENDING, Row, by_ids, lock_places
+from nurture.store.messages import CLAIMED, LEAVING, PLANNED, SENDING, Row, by_ids, lock_places
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -71,7 +71,7 @@ def claim(
     tx: Connection, now: datetime, *, lease: timedelta, owner: str, limit: int, paused: Collection[str]
 ) -> list[Claimed]:
     """Take messages that are due, or whose claim has run out. Nobody else gets them while the lease lives."""
-    query = select(c.id).where(c.state.in_((PLANNED, CLAIMED))).where(c.due_at <= now)
+    query = select(c.id).where(LEAVING).where(c.due_at <= now)
     if paused:
         query = query.where(c.sequence.not_in(list(paused)))
     ids = list(tx.execute(locked(tx, query.order_by(c.due_at, c.id).limit(limit), of=[table], skip=True)).scalars())

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from nurture.journey.events import Event, Kind
 from nurture.store import tables
@@ -148,7 +148,9 @@ def of_messages(tx: Connection, messages: Sequence[str]) -> list[Row]:
     """All that was reported of these messages, in the order it happened."""
     found: list[Row] = []
     for some in chunks(messages):
-        found += [_row(row) for row in tx.execute(select(*COLUMNS).where(c.message.in_(some)).order_by(c.at, c.id))]
+        # the second condition is the index's own; SQLite does not infer it
+        query = select(*COLUMNS).where(c.message.in_(some)).where(text("event.message <> ''"))
+        found += [_row(row) for row in tx.execute(query.order_by(c.at, c.id))]
     return found
 
 

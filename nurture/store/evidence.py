@@ -11,7 +11,19 @@ from sqlalchemy import bindparam, select, update
 from nurture.journey.ledger import LEFT, RANK, State
 from nurture.store import tables
 from nurture.store.dialect import locked
-from nurture.store.messages import CLAIMED, COLUMNS, PLANNED, SENDING, UNKNOWN, Row, as_row, by_ids, lock_places
+from nurture.store.messages import (
+    CLAIMED,
+    COLUMNS,
+    LEAVING,
+    PLANNED,
+    SENDING,
+    UNKNOWN,
+    UNSETTLED,
+    Row,
+    as_row,
+    by_ids,
+    lock_places,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,28 +34,28 @@ c = table.c
 
 def any_unsettled(tx: Connection, now: datetime) -> bool:
     """Whether an attempt is overdue or unknown."""
-    overdue = select(c.id).where(c.state == SENDING).where(c.deadline <= now).limit(1)
-    undecided = select(c.id).where(c.state == UNKNOWN).limit(1)
+    overdue = select(c.id).where(UNSETTLED).where(c.state == SENDING).where(c.deadline <= now).limit(1)
+    undecided = select(c.id).where(UNSETTLED).where(c.state == UNKNOWN).limit(1)
     return tx.execute(overdue).first() is not None or tx.execute(undecided).first() is not None
 
 
 def stuck(tx: Connection, now: datetime) -> list[str]:
     """Attempts that had no answer in time become unknown."""
     why = "no answer in time: the process may have died while it was sent"
-    changing = update(table).where(c.state == SENDING).where(c.deadline <= now)
+    changing = update(table).where(UNSETTLED).where(c.state == SENDING).where(c.deadline <= now)
     return list(tx.execute(changing.values(state=UNKNOWN, uncertain=1, reason=why).returning(c.id)).scalars())
 
 
 def orphan(tx: Connection, now: datetime) -> None:
     """When no other engine can be at work: claims are void, and attempts without an answer are unknown."""
-    tx.execute(update(table).where(c.state == CLAIMED).values(state=PLANNED, due_at=now))
-    tx.execute(update(table).where(c.state == SENDING).values(deadline=now))
+    tx.execute(update(table).where(LEAVING).where(c.state == CLAIMED).values(state=PLANNED, due_at=now))
+    tx.execute(update(table).where(UNSETTLED).where(c.state == SENDING).values(deadline=now))
     stuck(tx, now)
 
 
 def unknown(tx: Connection, limit: int) -> list[Row]:
     """Attempts of which nobody knows whether the mail left, oldest first."""
-    query = select(*COLUMNS).where(c.state == UNKNOWN).order_by(c.started_at).limit(limit)
+    query = select(*COLUMNS).where(UNSETTLED).where(c.state == UNKNOWN).order_by(c.started_at).limit(limit)
     return [as_row(row) for row in tx.execute(locked(tx, query, of=[table], skip=True))]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from nurture.store import tables
 from nurture.store.dialect import chunks, insert
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 table = tables.hook
 c = table.c
 WAITING, APPLIED, QUARANTINED = "waiting", "applied", "quarantined"
+TO_APPLY = text("hook.state = 'waiting'")
+"""As it stands in the index, so that both databases use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,12 @@ def _add(tx: Connection, rows: Sequence[tuple[Arrived, str, str]]) -> list[Any]:
 
 
 def any_waiting(tx: Connection) -> bool:
-    return tx.execute(select(c.id).where(c.state == WAITING).order_by(c.id).limit(1)).first() is not None
+    return tx.execute(select(c.id).where(TO_APPLY).order_by(c.id).limit(1)).first() is not None
 
 
 def waiting(tx: Connection, limit: int) -> list[Row]:
     """Reports that nothing was made of yet, in the order they came."""
-    query = select(*COLUMNS).where(c.state == WAITING).order_by(c.id).limit(limit)
+    query = select(*COLUMNS).where(TO_APPLY).order_by(c.id).limit(limit)
     if tx.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
     return [Row(*row) for row in tx.execute(query)]
