@@ -133,7 +133,7 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
 def _end_of_patience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
     """When the time given to answer was over: `due_at`, unless that was put off while an act was being judged."""
     due_at = enrollment.due_at or case.now
-    if enrollment.judging_until is None or enrollment.last_mail_at is None:
+    if enrollment.judging_until is None or enrollment.last_mail_at is None or step.name not in enrollment.asked:
         return due_at
     return min(due_at, _patience(case, enrollment, step, enrollment.last_mail_at))
 
@@ -184,7 +184,19 @@ def _left(case: Case, enrollment: Enrollment, event: Event) -> Enrollment:
         return enrollment
     latest = event.at if enrollment.last_mail_at is None else max(event.at, enrollment.last_mail_at)
     enrollment = replace(enrollment, asked=(*enrollment.asked, event.step), last_mail_at=latest)
+    if _came_too_late(case, enrollment, event.step):
+        enrollment = replace(
+            enrollment, phase="asked", step=event.step, due_at=None, waits_for="", fixed=False, led_by=""
+        )
     return _start_clock(case, enrollment, event, f"{event.step} left")
+
+
+def _came_too_late(case: Case, enrollment: Enrollment, left: str) -> bool:
+    """Whether this mail had left when a late yes led above it: then the person stands here, and only forward."""
+    ahead = case.sequence.steps.get(enrollment.step)
+    if enrollment.phase not in ("waiting", "asked") or ahead is None:
+        return False
+    return ahead.position <= case.sequence.steps[left].position and (enrollment.phase, ahead.name) != ("asked", left)
 
 
 def _missed(case: Case, enrollment: Enrollment, event: Event) -> Enrollment:
@@ -246,7 +258,7 @@ def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
 def _answered(case: Case, enrollment: Enrollment, step_name: str, value: str | int | None, at: datetime) -> Outcome:
     """A yes, in time or late. A late yes pulls forward, never back."""
     step = case.sequence.steps.get(step_name)
-    if step is None or value is None:
+    if step is None or value is None or (step.ask.answers and value not in step.ask.answers):
         return enrollment, ()
     known = enrollment.answers.get(step.root)
     if known is not None and (known.value == value or enrollment.phase != "waiting" or enrollment.led_by != step.root):
@@ -266,9 +278,9 @@ def _answered(case: Case, enrollment: Enrollment, step_name: str, value: str | i
     if _position(case, moved.step) > _stands(case, kept):
         return moved, (*effects, *more)
     ahead = case.sequence.steps.get(kept.step)
-    if _in_flight(kept) and ahead is not None and ahead.root == step.root:
-        why = f"{step.root} is kept, so {ahead.name} is not mailed"
-        moved, more = follow(case, kept, _yes(ahead, kept), case.now, why, led_by=step.root)
+    if kept.phase == "asked" and ahead is not None and ahead.root == step.root:
+        base, so = (case.now, f", so {ahead.name} is not mailed") if _in_flight(kept) else (at, "")
+        moved, more = follow(case, kept, _yes(ahead, kept), base, f"{step.root} is kept{so}", led_by=step.root)
         return moved, (*effects, *more)
     return kept, effects
 

@@ -77,7 +77,7 @@ def follow(
             if when is None or when.over(case.now):
                 continue
             due_at, fixed, waits_for = when.at, when.fixed, arm.at.text
-        target = chosen(case, enrollment, arm.go)
+        target = chosen(case, arm.go, led_by or enrollment.step)
         if isinstance(target, Exit) and due_at <= case.now:
             return end(case, enrollment, left(target), why, by_no=by_no)
         name = target.step if isinstance(target, Goto) else target.how
@@ -137,14 +137,14 @@ def hold(case: Case, enrollment: Enrollment, step: Step, at: datetime) -> tuple[
     return later, held or why
 
 
-def chosen(case: Case, enrollment: Enrollment, go: Go) -> Goto | Exit:
-    """Where this person goes: a split is drawn once and sticks."""
+def chosen(case: Case, go: Go, asked: str) -> Goto | Exit:
+    """Where this person goes: a split is drawn once and sticks. `asked` is the step whose branch is followed."""
     if not isinstance(go, Split):
         return go
     for target, _ in go.shares:
         if (target.step if isinstance(target, Goto) else target.how) in case.facts.arms:
             return target
-    ticket = lot(enrollment.subscriber, f"{case.sequence.name}/{enrollment.step}")
+    ticket = lot(case.facts.subscriber.id, f"{case.sequence.name}/{asked}")
     reached = 0.0
     for target, percent in go.shares:
         reached += percent / 100

@@ -35,7 +35,7 @@ def zone(name: str, fallback: str = "UTC") -> ZoneInfo:
 
 def at_wall(day: date, clock: time, where: ZoneInfo) -> datetime:
     """The instant (UTC) at which a wall clock shows this; in a gap the first valid minute after it."""
-    wanted = datetime.combine(day, clock, where)
+    wanted = datetime.combine(day, clock.replace(fold=0), where)
     instant = wanted.astimezone(UTC)
     if instant.astimezone(where).replace(tzinfo=None) == wanted.replace(tzinfo=None):
         return instant

@@ -128,6 +128,10 @@ class _Words:
                 return column
         return 0
 
+    def last(self) -> int:
+        """The column of the name that was taken last."""
+        return self.places[self.taken - 1][1] if self.taken else 0
+
 
 _SIGNS = {"==", "!=", "<", "<=", ">", ">=", "(", ")", ".", "-"}
 _REFUSED_WORDS = {
@@ -160,6 +164,8 @@ def _refuse_signs(text: str) -> list[tuple[str, int]]:
             after = signs[index + 1][0] if index + 1 < len(signs) else ""
             if value == "(" and before == "name" and signs[index - 1 - gap][1] not in ("and", "or", "not"):
                 raise MisreadError("calls are not allowed; " + _HOW, column)
+            if value == "|" and signs[index + 1 : index + 2] == [(kind, value)]:
+                value = "||"  # noqa: PLW2901 - Jinja reads it as two filters
             if value not in _SIGNS or (value == "-" and (after not in ("integer", "float") or before in _VALUES)):
                 raise MisreadError(_after(value), column, len(value))
             depth += {"(": 1, ")": -1}.get(value, 0)
@@ -176,6 +182,9 @@ _VALUES = ("name", "integer", "float", "string", "close")
 
 
 def _unreadable(text: str, error: TemplateSyntaxError) -> MisreadError:
+    message = error.message or ""
+    if message.startswith(("unexpected ')'", "unexpected ']'", "unexpected '}'")):
+        return MisreadError(f"this condition cannot be read: {message}; {_HOW}", text.rindex(message[12]))
     for sign in ("&&", "||", "!", "&", "'", '"'):
         at = text.find(sign)
         if at >= 0 and not text.startswith("!=", at):
@@ -226,10 +235,10 @@ def _comparison(node: nodes.Compare, words: _Words, names: Names) -> Evaluate:
     for operand in node.ops:
         if operand.op not in _COMPARE:
             raise MisreadError(f"'{operand.op}' is not allowed in a condition; {_HOW}")
-        column = words.places[words.taken - 1][1] if words.taken else 0
+        column = words.last()
         right = _compile(operand.expr, words, names)
         _check_answer(before, operand.expr, names, column)
-        _check_answer(operand.expr, before, names, column)
+        _check_answer(operand.expr, before, names, words.last())
         links.append(_link(left, _COMPARE[operand.op], right))
         left, before = right, operand.expr
     if len(links) == 1:

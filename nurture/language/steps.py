@@ -59,7 +59,7 @@ def _repeat(node: Scalar, name: str, before: Mapping[str, AskOf], page: Page) ->
             page.faults.add("E209", node.mark, what)
         return AskOf(earlier.ask, earlier.root)
     if asked in page.positions:
-        what = "itself" if asked == name else f"'{asked}', which comes later"
+        what = "itself" if asked == name else f"'{asked}', which comes later,"
         page.faults.add("E209", node.mark, f"'{name}' cannot ask {what} again; name a step above it")
     elif not asked:
         page.faults.add("E102", node.mark, f"'{name}' asks nothing; write ask: {{click: WORDS, to: https://…}}")

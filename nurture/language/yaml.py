@@ -85,7 +85,6 @@ _WORDS = {
 _REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _HINTS = (
     ("mapping values are not allowed", "put quotes around text that has a colon and a space in it"),
-    ("found character '\\t'", "indent with spaces, not tabs"),
     ("cannot start any token", "put quotes around text that begins with a sign such as @, % or `; indent with spaces"),
     ("expected ',' or '}'", "close the { with a }, and put quotes around text that has signs in it"),
     ("expected ',' or ']'", "close the [ with a ], and put quotes around text that has signs in it"),
@@ -107,7 +106,7 @@ def compose(source: bytes | str, faults: Faults) -> Node | None:
     try:
         return _Builder(text, faults).build(parser)
     except yaml.MarkedYAMLError as error:
-        faults.add("E105", _spot(error, text), _complaint(error))
+        faults.add("E105", _spot(error, text), _complaint(error, text))
     except yaml.YAMLError as error:
         faults.add("E105", Mark(1, 1), f"this is not YAML: {error}".split("\n")[0])
     except _RefusedError as error:
@@ -215,6 +214,7 @@ class _Builder:
                         "begins with *", mark,
                     )  # fmt: skip
                 node = self.anchors[event.anchor]
+                self._counted(node.size, mark)
             elif isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
@@ -380,7 +380,11 @@ def _spot(error: yaml.MarkedYAMLError, text: str) -> Mark:
     return Mark(mark.line + 1, mark.column + 1) if mark.line < last else Mark(last, 1)
 
 
-def _complaint(error: yaml.MarkedYAMLError) -> str:
+def _complaint(error: yaml.MarkedYAMLError, text: str) -> str:
     said = f"{error.problem or ''} {error.context or ''}".strip()
     hint = next((hint for sign, hint in _HINTS if sign in said), "")
+    if (mark := error.problem_mark) is not None:
+        line = "".join(text.split("\n")[mark.line : mark.line + 1])
+        if "\t" in line[: len(line) - len(line.lstrip())]:
+            hint = "indent with spaces, not tabs"
     return f"this is not YAML: {said}" + (f"; {hint}" if hint else "")
