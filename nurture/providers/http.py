@@ -13,10 +13,12 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import httpcore
 import httpx
 
+from nurture import __version__
 from nurture.errors import Rejected, Unavailable, Uncertain
 from nurture.providers.base import Account, Connect, Send
 
@@ -45,14 +47,25 @@ def over_http(request: Request, receipt: Receipt, judge: Judge | None = None) ->
         line = transport or Line(TIMEOUT)
 
         def send(message: Message) -> str:
-            response = _call(line, request(message, account))
+            response = _call(line, _asked(request, message, account))
             if judge is not None:
                 judge(response)
             return _settled(response, receipt)
 
+        if transport is None:
+            finalize(send, line.close).atexit = False  # with its thread; never under a call at the end of the program
         return send
 
     return connect
+
+
+def _asked(request: Request, message: Message, account: Account) -> httpx.Request:
+    try:
+        asked = request(message, account)
+    except (UnicodeError, httpx.InvalidURL):
+        raise Unavailable(f"the key or the url of {account.provider} cannot be used", gate=True) from None
+    asked.headers.setdefault("User-Agent", f"nurture/{__version__}")  # Resend refuses requests without one
+    return asked
 
 
 def _call(line: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
@@ -61,6 +74,9 @@ def _call(line: httpx.BaseTransport, request: httpx.Request) -> httpx.Response:
         response.read()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
         raise Unavailable(f"cannot be reached: {error}") from error
+    except httpx.LocalProtocolError:  # found before the first byte left: a line break in the key
+        # its own words would show the key
+        raise Unavailable("cannot be asked: a header holds what no header may, likely the key", gate=True) from None
     except httpx.HTTPError as error:
         raise Uncertain(f"no answer: {type(error).__name__}: {error}".rstrip(": ")) from error
     return response
@@ -141,6 +157,9 @@ class Line(httpx.BaseTransport):
         except httpcore.TimeoutException as error:
             self.close()
             raise httpx.ReadTimeout(str(error) or "no whole answer in time", request=request) from error
+        except httpcore.LocalProtocolError as error:
+            self.close()
+            raise httpx.LocalProtocolError(str(error), request=request) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable) as error:
             self.close()
             raise httpx.RemoteProtocolError(str(error), request=request) from error

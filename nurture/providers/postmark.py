@@ -79,7 +79,7 @@ def request(message: Message, account: Account) -> httpx.Request:
 
 def receipt(response: httpx.Response) -> str:
     answer = response.json()
-    return str(answer["MessageID"]) if answer["ErrorCode"] == 0 else ""
+    return str(answer["MessageID"] or "") if answer["ErrorCode"] == 0 else ""
 
 
 def judge(response: httpx.Response) -> None:
@@ -98,17 +98,17 @@ def judge(response: httpx.Response) -> None:
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
     kind = item["RecordType"]
-    at = next(item[name] for name in TIMES if name in item)
+    at = next((item[name] for name in TIMES if name in item), "no time")  # which is no time: a ValueError
     return Event(
         kind=_kind(item),
         at=datetime.fromisoformat(at).astimezone(UTC),
         id=str(item.get("ID", "")),
-        message=str(item.get("Metadata", {}).get("nid", "")),
+        message=str((item.get("Metadata") or {}).get("nid", "")),
         provider_id=str(item.get("MessageID", "")),
         recipient=str(item.get("Recipient") or item.get("Email") or ""),
-        url=str(item.get("OriginalLink", "")),
-        ip=str(item.get("Geo", {}).get("IP", "")),
-        agent=str(item.get("UserAgent", "")),
+        url=str(item.get("OriginalLink") or ""),
+        ip=str((item.get("Geo") or {}).get("IP") or ""),
+        agent=str(item.get("UserAgent") or ""),
         reason=str(item.get("Description") or item.get("Details") or item.get("SuppressionReason") or kind),
     )
 

@@ -52,7 +52,7 @@ def request(message: Message, account: Account) -> httpx.Request:
 
 
 def receipt(response: httpx.Response) -> str:
-    return str(response.json()["id"])
+    return str(response.json()["id"] or "")
 
 
 def judge(response: httpx.Response) -> None:
@@ -67,8 +67,10 @@ def judge(response: httpx.Response) -> None:
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a vendor posts has no type
     data = item["data"]
     kind = KINDS.get(item["type"], Kind.UNKNOWN)
-    bounce, click = data.get("bounce", {}), data.get("click", {})
-    if kind is Kind.BOUNCED and bounce.get("type") == "Transient":
+    bounce, click = data.get("bounce") or {}, data.get("click") or {}
+    why = bounce or data.get("failed") or data.get("suppressed") or {}
+    # only a bounce that is known to be for good ends a person's mail; older hooks had no type, and told only of those
+    if kind is Kind.BOUNCED and bounce.get("type", "Permanent") != "Permanent":
         kind = Kind.SOFT_BOUNCED
     return Event(
         kind=kind,
@@ -77,10 +79,10 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a vendo
         message=str(_tags(data.get("tags")).get("nid", "")),
         provider_id=str(data.get("email_id", "")),
         recipient=str(next(iter(data.get("to", [])), "")),
-        url=str(click.get("link", "")),
-        ip=str(click.get("ipAddress", "")),
-        agent=str(click.get("userAgent", "")),
-        reason=str(bounce.get("message", "")),
+        url=str(click.get("link") or ""),
+        ip=str(click.get("ipAddress") or ""),
+        agent=str(click.get("userAgent") or ""),
+        reason=str(why.get("message") or why.get("reason") or ""),
     )
 
 

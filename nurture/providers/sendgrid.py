@@ -80,7 +80,7 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
         kind = Kind.SOFT_BOUNCED
     return Event(
         kind=kind,
-        at=datetime.fromtimestamp(int(item["timestamp"]), UTC),
+        at=_time(item["timestamp"]),
         id=str(item.get("sg_event_id", "")),
         message=str(item.get("nid", "")),
         provider_id=str(item.get("sg_message_id", "")).partition(".")[0],
@@ -91,6 +91,13 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
         reason=str(item.get("reason") or item.get("response") or ""),
         machine_hint="mpp" if item.get("sg_machine_open") else "",
     )
+
+
+def _time(seconds: int | str) -> datetime:
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except OSError as error:  # how the system refuses some of the numbers that are no time
+        raise ValueError(f"no time: {seconds}") from error
 
 
 def items(hook: Hook) -> list[Any]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from time import monotonic
 from urllib.parse import unquote, urlsplit
+from weakref import finalize
 
 from nurture.errors import Rejected, SettingsError, Unavailable, Uncertain
 from nurture.mail.message import Message
@@ -42,19 +45,22 @@ class Place:
 
 
 def place(url: str) -> Place:
-    parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        readable = parts.scheme in ("smtp", "smtps") and bool(parts.hostname)
+    except ValueError:
+        readable = False
+    if not readable or not parts.hostname:
         raise SettingsError("NURTURE_PROVIDERS__SMTP__URL must be smtp://[user:password@]host:port or smtps://…")
     secure = parts.scheme == "smtps"
     default = 465 if secure else 587
-    return Place(
-        parts.hostname, parts.port or default, secure, unquote(parts.username or ""), unquote(parts.password or "")
-    )
+    return Place(parts.hostname, port or default, secure, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 def mime(message: Message) -> EmailMessage:
     """The mail as it goes over the wire: text first, then HTML."""
-    mail = EmailMessage(policy=POLICY)
+    mail = EmailMessage(policy=POLICY.clone(utf8=True) if _beyond_ascii(message) else POLICY)
     name, sender = parseaddr(message.sender)
     mail["From"] = Address(name, addr_spec=sender)
     mail["To"] = message.to
@@ -74,17 +80,29 @@ def connect(account: Account, transport: object = None) -> Send:  # noqa: ARG001
     kept: list[tuple[smtplib.SMTP, float]] = []
 
     def send(message: Message) -> str:
-        mail = mime(message).as_bytes()
+        try:
+            mail = mime(message).as_bytes()
+        except (ValueError, MessageError) as error:
+            raise Rejected(f"cannot be written as a mail: {error}") from error
         session = _session(server, kept)
         try:
-            words = _hand_over(session, parseaddr(message.sender)[1], message.to, mail)
-        except (Uncertain, Unavailable):
+            words = _hand_over(session, message, mail)
+        except Rejected:  # that was about the mail; the session is as good as before
+            kept.append((session, monotonic()))
+            raise
+        except BaseException:
             session.close()
             raise
         kept.append((session, monotonic()))
         return words
 
+    finalize(send, _close, kept).atexit = False  # with its thread; never under a mail at the end of the program
     return send
+
+
+def _close(kept: list[tuple[smtplib.SMTP, float]]) -> None:
+    while kept:
+        kept.pop()[0].close()
 
 
 def _session(server: Place, kept: list[tuple[smtplib.SMTP, float]]) -> smtplib.SMTP:
@@ -101,35 +119,44 @@ def _session(server: Place, kept: list[tuple[smtplib.SMTP, float]]) -> smtplib.S
 
 def _opened(server: Place) -> smtplib.SMTP:
     trust = ssl.create_default_context()
-    try:
-        if server.secure:
-            session: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=trust)
-        else:
-            session = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
-            session.ehlo()
-            if session.has_extn("starttls"):
-                session.starttls(context=trust)
-                session.ehlo()
-            elif server.user and not _is_here(server.host):
-                raise Unavailable(f"{server.host} offers no TLS, so the password is not sent", gate=True)
-        if server.user:
-            session.login(server.user, server.password)
-    except smtplib.SMTPAuthenticationError as error:
-        raise Unavailable(f"does not accept the login: {_words(error.smtp_error)}", gate=True) from error
-    except (smtplib.SMTPException, OSError) as error:
-        raise Unavailable(f"{server.host}:{server.port} cannot be reached: {error}") from error
+    with ExitStack() as undo:
+        try:
+            if server.secure:
+                session: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=trust)
+            else:
+                session = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
+            undo.callback(session.close)
+            _logged_in(session, server, trust)
+        except smtplib.SMTPAuthenticationError as error:
+            raise Unavailable(f"does not accept the login: {_words(error.smtp_error)}", gate=True) from error
+        except UnicodeError:  # its own words would show the password
+            raise Unavailable("the user or the password has letters beyond ASCII", gate=True) from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise Unavailable(f"{server.host}:{server.port} cannot be reached: {error}") from error
+        undo.pop_all()
     return session
+
+
+def _logged_in(session: smtplib.SMTP, server: Place, trust: ssl.SSLContext) -> None:
+    session.ehlo()
+    if not server.secure and session.has_extn("starttls"):
+        session.starttls(context=trust)
+        session.ehlo()
+    elif not server.secure and server.user and not _is_here(server.host):
+        raise Unavailable(f"{server.host} offers no TLS, so the password is not sent", gate=True)
+    if server.user:
+        session.login(server.user, server.password)
 
 
 def _is_here(host: str) -> bool:
     return host in ("localhost", "127.0.0.1", "::1")
 
 
-def _hand_over(session: smtplib.SMTP, sender: str, to: str, mail: bytes) -> str:
+def _hand_over(session: smtplib.SMTP, message: Message, mail: bytes) -> str:
     """MAIL, RCPT, DATA, one by one, since only what comes after the mail's last line is in doubt."""
     try:
-        _wants(session.mail(sender, ["SMTPUTF8"] if _needs_utf8(session, sender, to) else []), 250)
-        _wants(session.rcpt(to), 250, 251)
+        _wants(session.mail(parseaddr(message.sender)[1], _options(session, message)), 250)
+        _wants(session.rcpt(message.to), 250, 251)
         session.putcmd("data")
         _wants(session.getreply(), 354)
     except (smtplib.SMTPServerDisconnected, OSError) as error:
@@ -144,12 +171,18 @@ def _hand_over(session: smtplib.SMTP, sender: str, to: str, mail: bytes) -> str:
     return _words(words)
 
 
-def _needs_utf8(session: smtplib.SMTP, *addresses: str) -> bool:
-    if all(address.isascii() for address in addresses):
-        return False
+def _options(session: smtplib.SMTP, message: Message) -> list[str]:
+    if not _beyond_ascii(message):
+        return []
     if not session.has_extn("smtputf8"):
         raise Rejected("this server takes no addresses beyond ASCII (it lacks SMTPUTF8)")
-    return True
+    return ["SMTPUTF8"]
+
+
+def _beyond_ascii(message: Message) -> bool:
+    """Whether an address is, which few servers take; a name or a subject is encoded and goes everywhere."""
+    addresses = (parseaddr(message.sender)[1], message.to, parseaddr(message.reply_to)[1])
+    return not all(address.isascii() for address in addresses)
 
 
 def _wants(reply: tuple[int, bytes], *good: int) -> None:

@@ -1,0 +1,399 @@
+"""Sending: what leaves is what each vendor's documentation asks for, and every answer is sorted by what it proves."""
+
+import gc
+import json
+import socketserver
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from email.utils import format_datetime
+from http.client import parse_headers
+from pathlib import Path
+
+import httpx
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult
+from jsonschema import Draft202012Validator
+
+from nurture.errors import DeliveryError, Rejected, SettingsError, Unavailable, Uncertain
+from nurture.mail.message import Message, thaw
+from nurture.providers import PROVIDERS
+from nurture.providers.base import Account
+from nurture.providers.http import LONGEST_WAIT, Line
+from nurture.providers.smtp import place
+
+MESSAGE = Message(
+    id="m7Qk2cZ1pXw4", key="m1-0123456789abcdef0123456789abcdef", sender="Mía from the Shop <mia@shop.example.com>",
+    to="rosa@example.net", subject="Žofie, one small step — 2 minutes", html="<p>Grüße</p>\n<p>.a dot</p>",
+    text="Grüße\n.a dot\n.\nthe end", reply_to="Mía <help@shop.example.com>",
+    headers=(("List-Unsubscribe", f"<https://shop.example.com/u/{'x' * 300}>"),
+             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"), ("X-Nurture-Id", "m7Qk2cZ1pXw4")),
+)  # fmt: skip
+CONTRACTS = Path(__file__).parent / "contracts"
+URLS = {
+    "postmark": "https://api.postmarkapp.com/email",
+    "sendgrid": "https://api.sendgrid.com/v3/mail/send",
+    "resend": "https://api.resend.com/emails",
+}
+HTTP = tuple(URLS)
+TAKEN = b'{"ErrorCode":0,"MessageID":"theirs","id":"theirs"}'  # a good answer of each of them
+WHOLE = b"HTTP/1.1 200 OK\r\nX-Message-Id: theirs\r\nContent-Length: %d\r\n\r\n%s" % (len(TAKEN), TAKEN)
+KEY = "key_abc"
+
+
+def posted(name, message=MESSAGE, **account):
+    """What a provider posts for a message."""
+    seen = []
+    answer = httpx.Response(200, headers={"X-Message-Id": "theirs"}, content=TAKEN)
+    transport = httpx.MockTransport(lambda request: seen.append(request) or answer)
+    assert PROVIDERS[name].connect(Account(name, KEY, **account), transport)(message) == "theirs"
+    return seen[0]
+
+
+def outcome(send, message=MESSAGE):
+    """What becomes of a mail: the provider's id, or the error."""
+    try:
+        return send(message)
+    except DeliveryError as error:
+        return error
+
+
+def answered(name, response):
+    return outcome(PROVIDERS[name].connect(Account(name, KEY), httpx.MockTransport(lambda _: response)))
+
+
+def sorted_as(error):
+    return type(error), getattr(error, "gate", None)
+
+
+# --- what leaves
+
+
+@pytest.mark.parametrize("message", [MESSAGE, replace(MESSAGE, reply_to="", sender="mia@shop.example.com")])
+@pytest.mark.parametrize("name", HTTP)
+def test_a_request_is_what_the_vendor_documents(name, message):
+    request = posted(name, message)
+    schema = json.loads((CONTRACTS / f"{name}.json").read_text())
+    check = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    check.validate(json.loads(request.content))
+    assert (request.method, str(request.url)) == ("POST", URLS[name])
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("nurture/")  # Resend refuses requests without one
+
+
+def test_postmark_gets_one_recipient_our_id_our_headers_and_no_tracking():
+    request = posted("postmark")
+    assert (request.headers["x-postmark-server-token"], request.headers["accept"]) == (KEY, "application/json")
+    assert json.loads(request.content) == {
+        "From": MESSAGE.sender, "To": MESSAGE.to, "ReplyTo": MESSAGE.reply_to, "Subject": MESSAGE.subject,
+        "HtmlBody": MESSAGE.html, "TextBody": MESSAGE.text, "Metadata": {"nid": MESSAGE.id},
+        "Headers": [{"Name": name, "Value": value} for name, value in MESSAGE.headers],
+        "TrackOpens": False, "TrackLinks": "None",
+    }  # fmt: skip
+
+
+def test_sendgrid_gets_one_recipient_our_id_our_headers_and_no_tracking():
+    assert answered("sendgrid", httpx.Response(202, headers={"X-Message-Id": "theirs"})) == "theirs"
+    request = posted("sendgrid")
+    body = json.loads(request.content)
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert body["personalizations"] == [
+        {"to": [{"email": MESSAGE.to}], "subject": MESSAGE.subject, "headers": dict(MESSAGE.headers),
+         "custom_args": {"nid": MESSAGE.id}}
+    ]  # fmt: skip
+    assert body["from"] == {"email": "mia@shop.example.com", "name": "Mía from the Shop"}
+    assert body["reply_to"] == {"email": "help@shop.example.com", "name": "Mía"}
+    assert [part["value"] for part in body["content"]] == [MESSAGE.text, MESSAGE.html]
+    assert [setting["enable"] for setting in body["tracking_settings"].values()] == [False] * 3
+    assert set(body["tracking_settings"]) == {"click_tracking", "open_tracking", "subscription_tracking"}
+
+
+def test_resend_gets_one_recipient_our_id_our_headers_and_a_key_that_a_retry_repeats():
+    request = posted("resend")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["idempotency-key"] == MESSAGE.key
+    assert json.loads(request.content) == {
+        "from": MESSAGE.sender, "to": [MESSAGE.to], "reply_to": MESSAGE.reply_to, "subject": MESSAGE.subject,
+        "html": MESSAGE.html, "text": MESSAGE.text, "headers": dict(MESSAGE.headers),
+        "tags": [{"name": "nid", "value": MESSAGE.id}],
+    }  # fmt: skip
+    again = posted("resend", thaw(MESSAGE.freeze()))
+    assert (again.content, again.headers) == (request.content, request.headers)
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_an_address_of_ours_replaces_the_vendors_scheme_host_and_port_and_never_its_path(name):
+    ours = httpx.URL(URLS[name]).copy_with(scheme="http", host="127.0.0.1", port=8025)
+    assert posted(name, url="http://127.0.0.1:8025").url == ours
+
+
+@pytest.mark.parametrize("key", ["re_abc\n", "ключ", "a\x00b"])
+@pytest.mark.parametrize("name", HTTP)
+def test_a_key_that_cannot_be_written_in_a_header_closes_the_gate_and_costs_no_mail(name, key):
+    with serving(lambda _: None) as port:
+        send = PROVIDERS[name].connect(Account(name, key, f"http://127.0.0.1:{port}"))
+        assert sorted_as(error := outcome(send)) == GATE
+    assert key not in str(error)
+
+
+def test_the_outbox_keeps_every_mail_and_gives_it_an_id():
+    assert PROVIDERS["outbox"].connect(Account("outbox"))(MESSAGE) == f"outbox-{MESSAGE.id}"
+
+
+# --- what an answer proves
+
+HTML = "<html><body>Welcome to the hotel's network</body></html>"
+GATE, LATER = (Unavailable, True), (Unavailable, False)
+REFUSED, UNKNOWN = (Rejected, None), (Uncertain, None)
+ANSWERS = [
+    *((status, {"text": HTML}, UNKNOWN) for status in (200, 201, 202, 204)),
+    *((200, {"json": odd}, UNKNOWN) for odd in ({}, [], None, "ok", {"id": None}, {"ErrorCode": 0, "MessageID": ""})),
+    *((status, {"json": {"message": "no"}}, REFUSED) for status in (400, 404, 405, 410, 413, 415, 422)),
+    *((status, {"text": HTML}, REFUSED) for status in (400, 422)),
+    *((status, {"text": "no"}, GATE) for status in (401, 403)),
+    *((status, {"headers": {"Location": "https://elsewhere.example"}}, GATE) for status in (301, 302, 303, 307, 308)),
+    *((status, {}, GATE) for status in (300, 304)),
+    *((status, {"text": HTML}, UNKNOWN) for status in (408, 500, 502, 503, 504, 529, 599)),
+    (429, {"text": "too many requests"}, LATER),
+]
+
+
+@pytest.mark.parametrize(("status", "content", "expected"), ANSWERS)
+@pytest.mark.parametrize("name", HTTP)
+def test_an_answer_is_sorted_by_what_it_proves(name, status, content, expected):
+    error = answered(name, httpx.Response(status, **content))
+    assert sorted_as(error) == expected
+    assert len(str(error)) < 400
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "gate"),
+    [(300, Rejected, None), (406, Rejected, None), (400, Rejected, None), (10, Unavailable, True),
+     (405, Unavailable, True), (412, Unavailable, True), (100, Unavailable, False), (429, Unavailable, False)],
+)  # fmt: skip
+def test_a_422_of_postmark_means_what_its_own_code_says(code, kind, gate):
+    error = answered("postmark", httpx.Response(422, json={"ErrorCode": code, "Message": "why"}))
+    assert sorted_as(error) == (kind, gate)
+
+
+def test_a_409_of_resend_waits_for_the_first_request_or_stops_when_the_bytes_were_others():
+    at_work = answered("resend", httpx.Response(409, json={"name": "concurrent_idempotent_requests", "message": "…"}))
+    assert (sorted_as(at_work), at_work.retry_after) == (LATER, 5.0)
+    others = answered("resend", httpx.Response(409, json={"name": "invalid_idempotent_request", "message": "…"}))
+    assert sorted_as(others) == GATE
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("7", 7), ("0.5", 0.5), (None, 1), ("", 1), ("0", 1), ("-5", 1), ("soon", 1), ("nan", 1), ("inf", LONGEST_WAIT),
+     ("1e400", LONGEST_WAIT), ("999999999", LONGEST_WAIT), ("Wed, 21 Oct 2015 07:28:00 GMT", 1),
+     ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT), ("Fri, 99 Dec 99999 23:59:59 GMT", 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("name", HTTP)
+def test_retry_after_is_believed_within_an_hour(name, said, seconds):
+    error = answered(name, httpx.Response(429, headers={} if said is None else {"Retry-After": said}))
+    assert error.retry_after == seconds
+
+
+def test_retry_after_may_be_a_date():
+    date = format_datetime(datetime.now(UTC) + timedelta(minutes=2), usegmt=True)
+    assert 110 < answered("resend", httpx.Response(429, headers={"Retry-After": date})).retry_after <= 120
+
+
+# --- what a broken connection proves: real sockets
+
+
+@contextmanager
+def serving(talk):
+    """A server on a port of its own; `talk` has each connection in turn."""
+    handler = type("Handler", (socketserver.StreamRequestHandler,), {"handle": talk})
+    with socketserver.TCPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def heard(line):
+    """The body of one whole request."""
+    line.rfile.readline()
+    return line.rfile.read(int(parse_headers(line.rfile)["content-length"] or 0))
+
+
+def over(name, port, timeout=10.0):
+    with Line(timeout) as line:
+        return outcome(PROVIDERS[name].connect(Account(name, KEY, f"http://127.0.0.1:{port}"), line))
+
+
+@pytest.mark.parametrize("name", [*HTTP, "smtp"])
+def test_nobody_listens_so_nothing_left(name):
+    with serving(heard) as port:
+        pass
+    send = PROVIDERS[name].connect(Account(name, url=f"{'smtp' if name == 'smtp' else 'http'}://127.0.0.1:{port}"))
+    assert sorted_as(outcome(send)) == LATER
+
+
+@pytest.mark.parametrize(("part", "expected"), [(0, UNKNOWN), (1, UNKNOWN), (40, UNKNOWN), (-1, UNKNOWN), (None, None)])
+@pytest.mark.parametrize("name", HTTP)
+def test_a_connection_that_drops_before_the_whole_answer_leaves_the_mail_in_doubt(name, part, expected):
+    with serving(lambda line: (heard(line), line.wfile.write(WHOLE[:part]))) as port:
+        found = over(name, port)
+    assert found == "theirs" if expected is None else sorted_as(found) == expected
+
+
+@pytest.mark.parametrize("part", [0, 20, 45])
+@pytest.mark.parametrize("name", HTTP)
+def test_a_server_that_drips_its_answer_cannot_outlive_the_deadline(name, part):
+    enough = threading.Event()
+
+    def drip(line):
+        heard(line)
+        line.wfile.write(WHOLE[:part])
+        for _ in range(500):  # every byte in time, all of them never
+            if not enough.wait(0.02):
+                line.wfile.write(b"X")
+
+    with serving(drip) as port:
+        error = over(name, port, timeout=0.3)
+        enough.set()
+    assert sorted_as(error) == UNKNOWN
+    assert "ReadTimeout" in str(error)
+
+
+def test_an_answer_of_endless_size_is_cut():
+    flood = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + b" " * 1_100_000
+    with serving(lambda line: (heard(line), line.wfile.write(flood))) as port:
+        assert sorted_as(over("resend", port)) == UNKNOWN
+
+
+def test_one_connection_is_kept_and_opened_anew_when_the_server_closed_it_and_closed_with_its_thread():
+    lines, hung_up, left = [], threading.Event(), threading.Event()
+
+    def talk(line):
+        while heard(line):
+            lines.append(line)
+            line.wfile.write(WHOLE)
+            if len(lines) == 2:
+                line.server.shutdown_request(line.request)
+                return hung_up.set()
+        return left.set()
+
+    with serving(talk) as port:
+        send = PROVIDERS["resend"].connect(Account("resend", KEY, f"http://127.0.0.1:{port}"))
+        assert [send(MESSAGE), send(MESSAGE)] == ["theirs"] * 2
+        assert hung_up.wait(10)
+        assert [send(MESSAGE), send(MESSAGE)] == ["theirs"] * 2
+        del send
+        gc.collect()
+        assert left.wait(10)
+    assert lines[0] is lines[1] is not lines[2] is lines[3]
+
+
+# --- SMTP: a real server
+
+
+class Post(Controller):
+    """A mail server on a port of its own that answers as it is told and keeps what it takes."""
+
+    def __init__(self, **answers):
+        super().__init__(self, "127.0.0.1", 0)
+        self.answers, self.mails, self.sessions = answers, [], set()
+
+    def factory(self):
+        return SMTP(self, enable_SMTPUTF8=True, authenticator=self.knows, auth_require_tls=False)
+
+    def _trigger_server(self):
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+    def knows(self, server, session, envelope, mechanism, data):
+        return AuthResult(success=(data.login, data.password) == (b"mia", b"right"), handled=False)
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
+        envelope.rcpt_tos.append(address)
+        return self.answers.get("rcpt", "250 OK")
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+        self.mails.append((envelope, message_from_bytes(envelope.content, policy=default)))
+        self.sessions.add(session.peer)
+        if self.answers.get("data") == "hang up":
+            server.transport.abort()
+        return self.answers.get("data", "250 queued as 4711")
+
+    def gets(self, *messages, where="127.0.0.1"):
+        self.start()
+        try:
+            send = PROVIDERS["smtp"].connect(Account("smtp", url=f"smtp://{where}:{self.port}"))
+            return [outcome(send, message) for message in messages]
+        finally:
+            self.stop()
+
+
+def test_a_mail_arrives_over_smtp_as_it_was_written():
+    post = Post()
+    assert post.gets(MESSAGE, MESSAGE, MESSAGE) == ["queued as 4711"] * 3
+    assert len(post.sessions) == 1
+    envelope, mail = post.mails[0]
+    assert (envelope.mail_from, envelope.rcpt_tos) == ("mia@shop.example.com", [MESSAGE.to])
+    assert (mail["From"], mail["To"], mail["Reply-To"]) == (MESSAGE.sender, MESSAGE.to, MESSAGE.reply_to)
+    assert mail["Subject"] == MESSAGE.subject
+    assert mail.get_all("Message-ID") == [f"<{MESSAGE.id}@shop.example.com>"]
+    assert [(name, value) for name, value in mail.items() if name in dict(MESSAGE.headers)] == list(MESSAGE.headers)
+    assert f"\r\nList-Unsubscribe: {MESSAGE.headers[0][1]}\r\n".encode() in envelope.content  # folded, signatures break
+    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    parts = [part.get_content().replace("\r\n", "\n") for part in mail.iter_parts()]
+    assert parts == [MESSAGE.text + "\n", MESSAGE.html + "\n"]
+
+
+def test_an_address_beyond_ascii_arrives_where_the_server_takes_it():
+    post = Post()
+    assert post.gets(replace(MESSAGE, to="žofie@example.net"), MESSAGE) == ["queued as 4711"] * 2
+    (envelope, mail), _ = post.mails
+    assert envelope.rcpt_tos == ["žofie@example.net"]
+    assert mail["To"] == "žofie@example.net"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({"rcpt": "550 5.1.1 no such mailbox"}, REFUSED), ({"data": "554 5.7.1 spam"}, REFUSED),
+        ({"rcpt": "451 4.7.1 greylisted"}, LATER), ({"rcpt": "421 4.3.2 going down"}, LATER),
+        ({"data": "452 4.3.1 disk full"}, LATER), ({"rcpt": "530 5.7.0 log in first"}, GATE),
+        ({"data": "hang up"}, UNKNOWN),
+    ],
+)  # fmt: skip
+def test_an_answer_over_smtp_is_sorted_by_what_it_proves(answers, expected):
+    post = Post(**answers)
+    assert [sorted_as(error) for error in post.gets(MESSAGE, MESSAGE)] == [expected] * 2
+    assert len(post.mails) == 2 * ("data" in answers)
+
+
+@pytest.mark.parametrize(
+    ("where", "arrives"),
+    [("mia:right@127.0.0.1", True), ("mia:wrong@127.0.0.1", False), ("mia:%C3%BC@127.0.0.1", False),
+     ("mia:right@127.1", False)],
+)  # fmt: skip
+def test_a_password_must_be_right_and_is_never_sent_in_the_clear_to_another_machine(where, arrives):
+    post = Post()
+    (found,) = post.gets(MESSAGE, where=where)
+    assert len(post.mails) == arrives
+    assert arrives or sorted_as(found) == GATE
+
+
+def test_a_mail_that_cannot_be_written_is_refused_and_its_neighbours_go():
+    smuggled = replace(MESSAGE, to="rosa@example.net\r\nRCPT TO:<eve@example.net>")
+    found = Post().gets(replace(MESSAGE, subject="two\nlines"), smuggled, MESSAGE)
+    assert [type(one) for one in found] == [Rejected, Rejected, str]
+
+
+@pytest.mark.parametrize("url", ["", "http://mail", "smtp://", "smtp://mail:99999", "mail:25"])
+def test_an_address_of_a_mail_server_is_checked(url):
+    with pytest.raises(SettingsError, match="NURTURE_PROVIDERS__SMTP__URL"):
+        place(url)
