@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from nurture.journey.events import Event
 from nurture.mail.message import Message
@@ -48,15 +48,39 @@ class Connect(Protocol):
     def __call__(self, account: Account, transport: Any = None) -> Send: ...  # noqa: ANN401 - httpx's or none
 
 
+class Find(Protocol):
+    """Asks the provider for the message that carries our id; returns its own id of it, "" when it has none.
+
+    `since` (UTC) is when the first attempt began. Raises Unavailable or Uncertain when nobody can tell.
+    """
+
+    def __call__(self, message: str, since: datetime, account: Account, transport: Any = None) -> str: ...  # noqa: ANN401 - as above
+
+
+Strength = Literal["nothing", "a password", "a token", "the body", "the body and its time"]
+"""What a hook's check covers, weakest first. A password or a token says who calls and nothing of what is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What an ESP can do, as data: it decides how an uncertain attempt is settled.
+    """What an ESP can do, as data: it decides how mail is handed over and how an uncertain attempt is settled.
 
-    `key_life` is how long its idempotency key protects a retry; None when it has no key.
+    `key_life` is how long its idempotency key protects a retry; None when it has no key. `found_after` is how long
+    after an attempt a search that finds nothing proves that the mail was not taken; None when it cannot be searched.
+    `batch` is how many whole messages one call takes. `quiet` is whether its own tracking can be turned off for each
+    message; else that is a setting of the account. `own_way_out`: it puts its own List-Unsubscribe in place of ours
+    unless the account says otherwise. `largest` is the bytes of one mail. `signs` is how its hooks are checked,
+    `covers` what that check covers.
     """
 
     key_life: timedelta | None = None
+    found_after: timedelta | None = None
+    batch: int = 1
+    quiet: bool = True
+    own_way_out: bool = False
+    largest: int = 10_000_000
     signs: str = ""
+    covers: Strength = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,7 @@ class Provider:
     items: Callable[[Hook], Iterable[Any]] = field(default=lambda hook: [hook.json()])
     event: Callable[[Any, Hook], Event | None] | None = None
     abilities: Abilities = Abilities()
+    find: Find | None = None
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})

@@ -131,5 +131,5 @@ postmark = Provider(
     over_http(request, receipt, judge),
     basic_auth,
     event=event,
-    abilities=Abilities(signs="a password, no signature"),
+    abilities=Abilities(batch=500, largest=10_000_000, signs="basic auth", covers="a password"),
 )

@@ -97,5 +97,12 @@ resend = Provider(
     over_http(request, receipt, judge),
     standard_webhooks("svix-"),
     event=event,
-    abilities=Abilities(key_life=timedelta(hours=24), signs="the body and its time (HMAC)"),
+    abilities=Abilities(
+        key_life=timedelta(hours=24),
+        batch=100,
+        quiet=False,
+        largest=40_000_000,
+        signs="Standard Webhooks (HMAC)",
+        covers="the body and its time",
+    ),
 )

@@ -113,5 +113,5 @@ sendgrid = Provider(
     ecdsa("x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"),
     items,
     event,
-    Abilities(signs="the body and its time (ECDSA)"),
+    Abilities(largest=30_000_000, signs="ECDSA", covers="the body and its time"),
 )
