@@ -6,11 +6,16 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from nurture.cli.main import run
+from nurture.engine.deploy import Current
+from nurture.engine.rules import Rules
+from nurture.engine.tick import tick
+from nurture.store.database import open_store
 
 ROOT = Path(__file__).parent.parent
 
@@ -208,6 +213,20 @@ def test_an_import_never_revives_a_suppressed_address(nurture, project):
     assert (code, out) == (0, "0 new, 0 known, 1 suppressed, 0 refused.\n0 began welcome.\n")
     code, _, err = nurture("subscribe", "ann@example.com")
     assert (code, err) == (1, "ann@example.com gets no mail (unsubscribed), so nothing began.\n")
+
+
+def test_the_outbox_as_a_document_hides_nothing(nurture, project):
+    (project / "people.csv").write_text("email\n" + "".join(f"person{n}@example.com\n" for n in range(203)))
+    assert nurture("import", "people.csv", "--enroll", "welcome", "--now", "2026-06-01T09:00:00Z")[0] == 0
+    store = open_store(f"sqlite:///{project}/nurture.db")
+    tick(store, Current(store, Rules())(), datetime(2026, 6, 1, 10, tzinfo=UTC))
+    store.close()
+    assert len(json.loads(nurture("messages", "--json")[1])["messages"]) == 203
+    assert len(json.loads(nurture("messages", "--json", "--limit", "7")[1])["messages"]) == 7
+    _, out, err = nurture("messages", "--state", "planned")
+    assert (len(out.splitlines()), err) == (200, "These are the newest 200; --limit shows more, --json all.\n")
+    _, out, err = nurture("messages", "--limit", "203")
+    assert (len(out.splitlines()), err) == (203, "")
 
 
 # --- settings and the database

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nurture.store.database import Store
 
 
+SHOWN = 200
+"""Messages in a listing for people. A document holds all: a program that counts must not be told less."""
+
+
 class As(StrEnum):
     """How an operator settles an unknown message."""
 
@@ -38,25 +42,27 @@ def register(app: typer.Typer) -> None:
 def messages(
     context: typer.Context,
     state: Annotated[State | None, typer.Option(help="only messages in this state")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="how many, newest first")] = 200,
+    limit: Annotated[int | None, typer.Option(min=1, help=f"how many; {SHOWN} as text, all as a document")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """The outbox: every mail that was decided on, and what became of it."""
+    """The outbox, newest first: every mail that was decided on, and what became of it."""
     from nurture.engine.show import outbox
 
     at: At = context.obj
     with at.store() as store:
-        found = outbox(store, state, limit)
+        found = outbox(store, state, limit if as_json else (limit or SHOWN) + 1)
     if as_json:
         say.data({"format": "nurture.messages/1", "messages": found})
         return
-    for one in found:
+    for one in found[: limit or SHOWN]:
         when = say.clock(one["sent_at"]) or "not sent"
         line = f"{one['id']}  {one['state']:<10}  {one['sequence']}.{one['step']}  {one['email']}  {when}"
         print(f"{line}  {one['reason']}" if one["state"] in ("unknown", "failed", "cancelled", "abandoned") else line)
     if not found:
         say.say("No such messages.")
+    elif len(found) > (limit or SHOWN):
+        say.say(f"These are the newest {limit or SHOWN}; --limit shows more, --json all.")
 
 
 def resolve(

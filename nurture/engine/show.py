@@ -44,8 +44,8 @@ def person(store: Store, email: str) -> dict[str, object] | None:
     }
 
 
-def outbox(store: Store, state: State | None, limit: int) -> list[dict[str, object]]:
-    """Messages in one state (all when None), newest first."""
+def outbox(store: Store, state: State | None, limit: int | None = None) -> list[dict[str, object]]:
+    """Messages in one state (any when None), newest first; all without a limit."""
     with store.read() as tx:
         return [{**message(row), "email": email} for row, email in messages.listing(tx, state, limit)]
 

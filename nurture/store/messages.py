@@ -158,8 +158,8 @@ def of_subscriber(tx: Connection, subscriber: int) -> list[Row]:
     return [as_row(row) for row in tx.execute(select(*COLUMNS).where(c.subscriber == subscriber).order_by(c.id))]
 
 
-def listing(tx: Connection, state: State | None, limit: int) -> list[tuple[Row, str]]:
-    """Messages in one state (any when None) with the address they go to, newest first."""
+def listing(tx: Connection, state: State | None, limit: int | None = None) -> list[tuple[Row, str]]:
+    """Messages in one state (any when None) with the address they go to, newest first; all without a limit."""
     email = tables.subscriber.c.email
     query = select(*COLUMNS, email).join(tables.subscriber, tables.subscriber.c.id == c.subscriber)
     query = query if state is None else query.where(c.state == state.value)
