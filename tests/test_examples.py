@@ -33,7 +33,8 @@ def test_the_stories_of_each_example_go_as_they_are_told(name):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_each_step_has_a_template_and_each_template_a_step(name):
     read = project()
-    used = {step.template for step in read.sequences[name].steps.values()}
+    main = read.sequences[name]
+    used = {step.template for one in (main, *main.languages.values()) for step in one.steps.values()}
     assert used == {path for path in read.templates if path.startswith(f"{name}/")}
 
 

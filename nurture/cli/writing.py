@@ -14,6 +14,7 @@ from nurture.cli import say
 from nurture.cli.project import At, moment
 from nurture.errors import Refused
 from nurture.language.problems import or_one_of
+from nurture.language.sequence import language_code
 
 if TYPE_CHECKING:
     from nurture.language.problems import Problem
@@ -180,6 +181,7 @@ def render(
     email: Annotated[str | None, typer.Option(help="as this subscriber gets it; else an imagined one")] = None,
     part: Annotated[Literal["html", "text", "subject"], typer.Option(help="which part")] = "html",
     now: Annotated[str | None, typer.Option(help="as if it were this moment")] = None,
+    language: Annotated[str, typer.Option(help="in the words for this language; else the person's own")] = "",
 ) -> None:
     """One mail on stdout."""
     from nurture.engine.deploy import build
@@ -190,14 +192,23 @@ def render(
     chosen = _sound(at, [sequence])[0]
     if step not in chosen.steps:
         raise Refused(f"{sequence} has no step '{step}'{or_one_of(step, chosen.steps)}")
+    if language and language_code(chosen.in_language(language).language) not in _reads(language):
+        has = [chosen.language, *(one.language for one in chosen.languages.values())]
+        raise Refused(f"{sequence} has no words in '{language}'{or_one_of(language, has)}")
     if email is None:
-        message = rendered(deployed, sequence, step, None, None, moment(now))
+        message = rendered(deployed, sequence, step, None, None, moment(now), language)
     else:
         with at.store() as store:
-            message = rendered(deployed, sequence, step, store, email, moment(now))
+            message = rendered(deployed, sequence, step, store, email, moment(now), language)
     if message is None:
         raise Refused(f"nobody has the address {email}; leave --email out to see it as an imagined person")
     sys.stdout.write({"html": message.html, "text": message.text, "subject": message.subject + "\n"}[part])
+
+
+def _reads(language: str) -> tuple[str, str]:
+    """The languages that serve for this one: itself, and `de` for `de-AT`."""
+    code = language_code(language)
+    return code, code.partition("-")[0]
 
 
 def graph(

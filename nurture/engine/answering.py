@@ -13,6 +13,7 @@ from nurture.engine.inbox import OWN
 from nurture.engine.receive import Report, apply_reports
 from nurture.errors import Refused
 from nurture.journey.events import Event, Kind
+from nurture.language.sequence import ENGLISH
 from nurture.store import enrollments, messages, people
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def question(store: Store, deployed: Deployed, message: str) -> Question | None:
     if row is None or sequence is None or row.step not in sequence.steps or not found:
         return None
     enrollment, subscriber = found[0]
+    sequence = sequence.in_language(subscriber.attributes.get("language"))
     step = sequence.steps[row.step]
     known = enrollment.answers.get(step.root)
     value = None if known is None else known.value
@@ -77,10 +79,16 @@ def question(store: Store, deployed: Deployed, message: str) -> Question | None:
         answers=step.ask.answers,
         answered=value,
         answered_words="" if value is None else step.ask.answers.get(value, str(value)),
-        language=str(subscriber.attributes.get("language") or "en"),
+        language=sequence.language,
         file=step.ask.name if step.ask.kind == "download" else "",
         body=deployed.project.downloads.get(step.ask.name) if step.ask.kind == "download" else None,
     )
+
+
+def language_of(store: Store, deployed: Deployed, message: str) -> str:
+    """The language this mail was written in, for the pages it leads to; English when that is not known any more."""
+    asked = question(store, deployed, message)
+    return ENGLISH if asked is None else asked.language
 
 
 def answer(store: Store, deployed: Deployed, message: str, value: str | int | None, now: datetime) -> Question | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nurture.engine.addresses import normalise
@@ -51,11 +52,12 @@ def outbox(store: Store, state: State | None, limit: int | None = None) -> list[
 
 
 def rendered(
-    deployed: Deployed, sequence: str, step: str, store: Store | None, email: str | None, now: datetime
-) -> Message | None:
+    deployed: Deployed, sequence: str, step: str, store: Store | None, email: str | None, now: datetime,
+    language: str = "",
+) -> Message | None:  # fmt: skip
     """One mail as a subscriber gets it, or an imagined person; None when nobody has this address. Sends nothing.
 
-    Raises RenderError when it cannot be written for them.
+    `language` goes before the person's own. Raises RenderError when it cannot be written for them.
     """
     plan = deployed.sequences[sequence]
     subscriber, enrollment = next(imagined(plan, plan.steps[step], deployed.project.people))
@@ -68,6 +70,8 @@ def rendered(
         fresh = Enrollment(0, found.id, sequence, 1, now)
         subscriber = found
         enrollment = next((place for place in reversed(places) if place.sequence == sequence), fresh)
+    if language:
+        subscriber = replace(subscriber, attributes={**subscriber.attributes, "language": language})
     written = deployed.writers[sequence].write(
         step, enrollment=enrollment, subscriber=subscriber, links=LOOKING, letterhead=deployed.rules.letterhead,
         message_id="preview", key="",

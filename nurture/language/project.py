@@ -10,7 +10,8 @@ from nurture.language.faults import Faults
 from nurture.language.people import read_people
 from nurture.language.problems import Problem, did_you_mean
 from nurture.language.reading import read
-from nurture.language.sequence import Mark, People
+from nurture.language.sequence import Mark, People, language_code
+from nurture.language.translation import LanguageFile, language_file, read_translation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,7 @@ def read_project(files: Mapping[str, bytes]) -> Project:
     templates = _templates(files, found)
     downloads = {path.removeprefix(DOWNLOADS): body for path, body in files.items() if path.startswith(DOWNLOADS)}
     sequences: dict[str, Sequence] = {}
+    translations: list[tuple[str, LanguageFile]] = []
     for path in sorted(files):
         if not path.startswith(SEQUENCES) or not path.endswith((".yaml", ".yml")):
             continue
@@ -50,10 +52,15 @@ def read_project(files: Mapping[str, bytes]) -> Project:
         if misplaced:
             found.append(Problem(path, 1, 1, "E103", misplaced))
             continue
+        if (translation := language_file(path)) is not None:
+            translations.append((path, translation))
+            continue
         sequence, problems = read(files[path], path, people)
         found += problems
         if sequence is not None:
             sequences[sequence.name] = _with_templates(sequence, templates)
+    for path, translation in translations:
+        found += _translate(path, translation, files, sequences, templates, downloads)
     for sequence in sequences.values():
         found += _neighbours(sequence, sequences, files)
         found += _missing_downloads(sequence, downloads)
@@ -64,6 +71,60 @@ def read_project(files: Mapping[str, bytes]) -> Project:
         downloads=MappingProxyType(downloads),
         problems=tuple(sorted(set(found))),
     )
+
+
+def _translate(
+    path: str, translation: LanguageFile, files: Mapping[str, bytes], sequences: dict[str, Sequence],
+    templates: Mapping[str, str], downloads: Mapping[str, bytes],
+) -> tuple[Problem, ...]:  # fmt: skip
+    """Give a sequence the words of one more language; what the file got wrong."""
+    name, language = translation
+    main, code = sequences.get(name), language_code(language)
+    if main is None:
+        if f"{SEQUENCES}{name}.yaml" in files:
+            return ()
+        hint = did_you_mean(name, sequences) or ""
+        what = f"there is no {SEQUENCES}{name}.yaml, whose words in '{language}' this file would be{hint}"
+        return (Problem(path, 1, 1, "E103", what),)
+    if code == language_code(main.language):
+        what = f"{name}.yaml itself is in '{main.language}'; write there which language it is in, as in language: fr"
+        return (Problem(path, 1, 1, "E103", what),)
+    if code in main.languages:
+        what = f"these are the words of {name}.yaml in '{language}' once more; keep one of the two files"
+        return (Problem(path, 1, 1, "E104", what),)
+    read_, problems = read_translation(files[path], path, main, language)
+    if read_ is None:
+        return problems
+    steps, missing = {}, []
+    for step in read_.steps.values():
+        twin = _twin(main, step, language, templates)
+        if not twin and step.template in templates:
+            missing.append(_no_twin(step, language, read_))
+        file = f"{step.ask.name.rpartition('.')[0]}.{language}.{step.ask.name.rpartition('.')[2]}"
+        ask = replace(step.ask, name=file) if step.ask.kind == "download" and file in downloads else step.ask
+        steps[step.name] = replace(step, template=twin or step.template, ask=ask)
+    read_ = replace(read_, steps=MappingProxyType(steps))
+    sequences[name] = replace(main, languages=MappingProxyType({**main.languages, code: read_}))
+    return (*problems, *missing)
+
+
+def _twin(main: Sequence, step: Step, language: str, templates: Mapping[str, str]) -> str:
+    """The template of a step in a language, `NAME.de.md` beside `NAME.md`; `de-AT` may read the one in `de`."""
+    stem, _, ending = step.template.rpartition(".")
+    stem = stem.removeprefix(f"{main.name}/")
+    spellings = dict.fromkeys((language, language_code(language), language_code(language).partition("-")[0]))
+    endings = dict.fromkeys((f".{ending}", *TEMPLATE_ENDINGS))
+    names = [f"{stem}.{spelling}{ending}" for spelling in spellings for ending in endings]
+    return next((name for name in [*(f"{main.name}/{name}" for name in names), *names] if name in templates), "")
+
+
+def _no_twin(step: Step, language: str, words: Sequence) -> Problem:
+    mark = words.marks.get(("steps", step.name)) or words.marks.get(("steps",)) or Mark(1, 1)
+    stem, _, ending = step.template.rpartition(".")
+    what = (
+        f"the mail of '{step.name}' is not written in '{language}'; write it at {TEMPLATES}{stem}.{language}.{ending}"
+    )
+    return Problem(words.file, mark.line, mark.column, "E309", what, mark.width)
 
 
 def _misplaced(path: str) -> str:

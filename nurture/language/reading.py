@@ -16,10 +16,10 @@ from nurture.language.faults import Faults
 from nurture.language.happenings import read_happenings, read_start, start_data
 from nurture.language.page import Page
 from nurture.language.sending import read_address, read_send
-from nurture.language.sequence import ALWAYS_KNOWN, AtInstant, Mark, Moment, SendRules, Sequence, Start
+from nurture.language.sequence import ALWAYS_KNOWN, ENGLISH, AtInstant, Mark, Moment, SendRules, Sequence, Start
 from nurture.language.steps import read_asks, read_steps
 from nurture.language.stories import read_stories
-from nurture.language.values import allow, excused, line_of, name_of, parsed, table_of, whole_of
+from nurture.language.values import allow, excused, line_of, name_of, parsed, table_of, text_of, whole_of
 from nurture.language.yaml import Table, compose, marks
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from nurture.language.yaml import Node
 
 KEYS = (
-    "title", "start", "goal", "stop", "from", "reply_to", "send", "within", "dates", "priority", "steps", "tests",
+    "title", "language", "start", "goal", "stop", "from", "reply_to", "send", "within", "dates", "priority", "steps",
+    "tests",
 )  # fmt: skip
 LATER_KEYS = ("changes", "proof", "badges")
 REQUIRED = {
@@ -37,7 +38,8 @@ REQUIRED = {
     "steps": "write its mails, in order, under steps:",
 }
 HIGHEST_PRIORITY = 1000
-_SEQUENCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+SEQUENCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
 
 
 class Reading(NamedTuple):
@@ -66,13 +68,9 @@ def read(text: bytes | str, file: str, people: People) -> Reading:
 
 def _name(file: str, faults: Faults) -> str | None:
     stem = file.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
-    if _SEQUENCE_NAME.fullmatch(stem):
+    if SEQUENCE_NAME.fullmatch(stem):
         return stem
-    base, _, language = stem.rpartition(".")
-    if _SEQUENCE_NAME.fullmatch(base) and re.fullmatch(r"[a-z]{2}([-_][A-Za-z]{2,4})?", language):
-        what = f"a sequence in a second language comes in a later version; remove this file, {base}.yaml works without"
-    else:
-        what = f"a sequence is named by its file, in small letters, digits, - and _; '{stem}' is not such a name"
+    what = f"a sequence is named by its file, in small letters, digits, - and _; '{stem}' is not such a name"
     faults.add("E103", Mark(1, 1), what)
     return None
 
@@ -119,6 +117,7 @@ def _sequence(root: Table, name: str, page: Page) -> Sequence | None:
         dates=MappingProxyType(dates),
         priority=_priority(root.get("priority"), page),
         stories=read_stories(root.get("tests"), asks, page),
+        language=_language(root.get("language"), page),
         file=faults.file,
         marks=MappingProxyType(marks(root)),
     )
@@ -175,6 +174,16 @@ def _within(root: Table, page: Page) -> tuple[Duration | None, bool]:
 
 def _line(node: Node | None, page: Page, what: str) -> str:
     return "" if node is None else line_of(node, page.faults, what)
+
+
+def _language(node: Node | None, page: Page) -> str:
+    written = ENGLISH if node is None else text_of(node, page.faults, "language")
+    if written and not LANGUAGE.fullmatch(written):
+        page.faults.add(
+            "E103", node.mark if node else Mark(1, 1), f"'{written}' is no language; write it like en or de-AT"
+        )
+        return ENGLISH
+    return written or ENGLISH
 
 
 def _priority(node: Node | None, page: Page) -> int:

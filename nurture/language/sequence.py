@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 EMPTY: Mapping[str, object] = MappingProxyType({})
 
+ENGLISH = "en"
+"""The language of a sequence that does not say its own, and of pages and footers that know no better one."""
+
+
+def language_code(written: str) -> str:
+    """`de_AT`, `de-at` and `de-AT` are one language (RFC 5646 compares without case)."""
+    return written.strip().replace("_", "-").lower()
+
+
 END = "end"
 """Where a waiting person stands who waits for nothing but the end (`{after: 2 days, go: end}`)."""
 
@@ -222,7 +231,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """The whole plan. `steps` keep the order of the page. `marks` remember where each value stood, for fault reports."""
+    """The whole plan. `steps` keep the order of the page. `marks` remember where each value stood, for fault reports.
+
+    `language` is the one its words are in. `languages` are the same plan in other words, each a Sequence of its own:
+    they decide nothing, so only who writes mails and pages looks for one.
+    """
 
     name: str
     title: str
@@ -236,11 +249,20 @@ class Sequence:
     dates: Mapping[str, Moment] = field(default_factory=lambda: MappingProxyType({}))
     priority: int = 0
     stories: tuple[Mapping[str, object], ...] = ()
+    language: str = ENGLISH
+    languages: Mapping[str, Sequence] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     file: str = field(default="", compare=False)
     marks: Mapping[Place, Mark] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
 
     def step_of(self, name: str) -> Step:
         return self.steps[name]
+
+    def in_language(self, wanted: object) -> Sequence:
+        """The same plan in the words for a person of this language: `de-AT` reads `de`, others read its own words."""
+        code = language_code(str(wanted or ""))
+        if code == language_code(self.language):
+            return self
+        return self.languages.get(code) or self.languages.get(code.partition("-")[0]) or self
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,12 @@ SAMPLES: Mapping[str, object] = MappingProxyType(
 
 
 def check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
-    """E301–E304, E306 and E307: templates that are missing or fail, asks that are missing or compete."""
+    """E301–E304, E306 and E307: templates that are missing or fail, asks that are missing or compete. In each language."""
+    spoken = [problem for one in sequence.languages.values() for problem in check(one, press, people)]
+    return [*_check(sequence, press, people), *(problem for problem in spoken if problem.code != "E301")]
+
+
+def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
     writer = Writer(sequence, press)
     found: list[Problem] = []
     for step in sequence.steps.values():
@@ -106,7 +111,7 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str)
     slots = Slots([LINKS.unsubscribe(MESSAGE), "A preheader", LETTERHEAD.postal_address])
     url = LINKS.ask(MESSAGE, step.ask, step.ask.to)
     try:
-        page = writer.page(step, values, slots, LINKS, MESSAGE, url, "en")
+        page = writer.page(step, values, slots, LINKS, MESSAGE, url)
     except RenderError as error:
         place = _PLACE.fullmatch(str(error))
         if place is None:
@@ -166,7 +171,7 @@ def _before(sequence: Sequence, step: Step) -> list[Step]:
 
 def _everyone(sequence: Sequence, step: Step, people: People) -> tuple[Subscriber, Enrollment]:
     sample = {name: _sample(kind) for name, kind in people.attributes.items()}
-    attributes = {"language": "en", "timezone": "Europe/London", "country": "GB", **sample}
+    attributes = {"language": sequence.language, "timezone": "Europe/London", "country": "GB", **sample}
     before = _before(sequence, step)
     answers = {one.name: Answer(next(iter(one.ask.answers), "yes"), NOW, one.name) for one in before}
     data: dict[str, object] = {}

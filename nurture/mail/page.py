@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from markupsafe import Markup
 from mjml import mjml2html
 
 from nurture.errors import RenderError
+from nurture.mail.phrases import phrases
 from nurture.mail.slots import NONCE, SLOT, addresses, slot
 from nurture.mail.text import plain_text
 
@@ -57,7 +58,6 @@ class Press:
 
     def __init__(self, templates: Templates) -> None:
         self.templates = templates
-        self._layouts = {kind: _layout(templates, kind) for kind in ("html", "mjml")}
         self.page = lru_cache(maxsize=REMEMBERED)(self._page)
 
     def _page(self, body: str, format_: Format, language: str, title: str, preheader: str, postal: str) -> Page:
@@ -77,7 +77,9 @@ class Press:
         return Page(html, plain_text(html), tuple(found), addresses(html))
 
     def _in_layout(self, kind: str, body: str, language: str, title: str, preheader: str, postal: str) -> str:
+        source = _layout(self.templates, kind, language)
         values = {
+            "words": phrases(language).mail,
             "body": Markup(body),  # noqa: S704 - what the author's own template printed
             "language": language,
             "sequence": {"title": title},
@@ -85,12 +87,18 @@ class Press:
             "postal_address": Markup(postal),  # noqa: S704 - a slot
             "unsubscribe_url": Markup(slot(0)),  # noqa: S704 - a slot
         }
-        return self.templates.layout(self._layouts[kind], values, f"templates/layout.{kind}")
+        return self.templates.layout(source, values, f"templates/layout.{kind}")
 
 
-def _layout(templates: Templates, kind: str) -> str:
-    own = templates.files.get(f"layout.{kind}")
-    return own if own is not None else (LAYOUTS / f"layout.{kind}").read_text(encoding="utf-8")
+def _layout(templates: Templates, kind: str, language: str) -> str:
+    """The project's own layout, in this language where it has one (`layout.de.html`), else ours."""
+    own = (templates.files.get(f"layout.{spoken}{kind}") for spoken in (f"{language}.", ""))
+    return next((layout for layout in own if layout is not None), None) or _ours(kind)
+
+
+@cache
+def _ours(kind: str) -> str:
+    return (LAYOUTS / f"layout.{kind}").read_text(encoding="utf-8")
 
 
 def _from_mjml(text: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
+from nurture.mail.phrases import in_words
 from nurture.mail.templates import Missing
 
 if TYPE_CHECKING:
@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 
     from nurture.journey.enrollment import Enrollment, Subscriber
     from nurture.language.sequence import Sequence, Step
-
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +68,5 @@ def _offer(sequence: Sequence, step: Step, enrollment: Enrollment, zone: ZoneInf
     if ask is None:
         return None
     deadline = enrollment.offers.get(root)
-    words = "" if deadline is None else in_words(deadline, zone)
+    words = "" if deadline is None else in_words(deadline, zone, sequence.language)
     return Offer(ask.name, ask.price, ask.code, words)
-
-
-def in_words(at: datetime, zone: ZoneInfo) -> str:
-    """A moment as people write it, on their own wall clock: `Thursday 26 November, 18:00`."""
-    local = at.astimezone(zone)
-    return f"{DAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]}, {local:%H:%M}"

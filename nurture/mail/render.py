@@ -51,7 +51,7 @@ class Written:
 
 
 class Writer:
-    """Writes the mails of one sequence. What can be made ready once for all people is."""
+    """Writes the mails of one sequence in each of its languages. What can be made ready once for all people is."""
 
     def __init__(self, sequence: Sequence, press: Press) -> None:
         self._sequence = sequence
@@ -59,12 +59,19 @@ class Writer:
         self._press = press
         self._subjects: dict[tuple[str, int], Callable[[Mapping[str, object]], str]] = {}
         self._preheaders: dict[str, Callable[[Mapping[str, object]], str]] = {}
+        self._others = {one.language: Writer(one, press) for one in sequence.languages.values()}
 
     def write(
         self, step_name: str, *, enrollment: Enrollment, subscriber: Subscriber, links: Links, letterhead: Letterhead,
         message_id: str, key: str,
     ) -> Written:  # fmt: skip
-        """The mail of a step to a person. Raises RenderError when it cannot be written for them."""
+        """The mail of a step to a person, in their language. Raises RenderError when it cannot be written for them."""
+        spoken = self._sequence.in_language(subscriber.attributes.get("language"))
+        if spoken is not self._sequence:
+            return self._others[spoken.language].write(
+                step_name, enrollment=enrollment, subscriber=subscriber, links=links, letterhead=letterhead,
+                message_id=message_id, key=key,
+            )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
         target = target_of(step.ask, enrollment, letterhead.hosts)
@@ -76,8 +83,7 @@ class Writer:
             raise RenderError(f"the subject of {sequence.name}.{step.name} is empty for this person")
         preheader = self._preheader(step)(values)
         slots = Slots([unsubscribe, preheader, letterhead.postal_address])
-        language = str(subscriber.attributes.get("language") or "en")
-        page = self.page(step, values, slots, links, message_id, url, language)
+        page = self.page(step, values, slots, links, message_id, url)
         self._refuse(page, slots, step)
         message = Message(
             id=message_id,
@@ -98,9 +104,8 @@ class Writer:
         return Written(message, url if step.ask.kind in HOSTED else target)
 
     def page(
-        self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str,
-        language: str,
-    ) -> Page:  # fmt: skip
+        self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str
+    ) -> Page:
         """The mail with slots for values. The first three slots are `UNSUBSCRIBE`, `PREHEADER` and `POSTAL`."""
         form = format_of(step.template)
         ask = _shown(step.ask, url, links, message_id, form, slots)
@@ -110,7 +115,7 @@ class Writer:
         }  # fmt: skip
         body = self._templates.page(step.template, given, slots)
         return self._press.page(
-            body, form, language, self._sequence.title,
+            body, form, self._sequence.language, self._sequence.title,
             slot(PREHEADER) if slots[PREHEADER] else "", slot(POSTAL) if slots[POSTAL] else "",
         )  # fmt: skip
 

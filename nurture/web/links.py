@@ -12,6 +12,7 @@ from starlette.routing import Route
 from nurture.engine import answering
 from nurture.errors import BadToken, Refused
 from nurture.journey.verdict import UNSUBSCRIBE_PAGE
+from nurture.mail.phrases import phrases
 from nurture.web.site import Site, hint, in_thread, page, whose
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _answer(site: Site, request: Request, form: str) -> Response:
     try:
         asked = answering.answer(site.store, site.current(), message, value, site.now()) or asked
     except Refused:
-        problem = "Please choose one of these answers."
+        problem = phrases(asked.language).page["choose"]
         return page("poll.html", 422, asked=asked, chosen="", problem=problem, language=asked.language)
     return page("thanks.html", asked=asked, language=asked.language)
 
@@ -132,7 +133,7 @@ def _way_out(site: Site, request: Request) -> Response:
         site.store, site.inbox, message, method=request.method, ip=ip, agent=agent, hint=hint(request),
         now=site.now(), url=UNSUBSCRIBE_PAGE,
     )  # fmt: skip
-    return page("unsubscribe.html", done=False)
+    return page("unsubscribe.html", done=False, language=_language(site, message))
 
 
 def _unsubscribe(site: Site, request: Request) -> Response:
@@ -143,4 +144,8 @@ def _unsubscribe(site: Site, request: Request) -> Response:
         return page("gone.html", 404)
     if not answering.unsubscribe(site.store, site.current(), message, site.now()):
         return page("gone.html", 404)
-    return page("unsubscribe.html", done=True)
+    return page("unsubscribe.html", done=True, language=_language(site, message))
+
+
+def _language(site: Site, message: str) -> str:
+    return answering.language_of(site.store, site.current(), message)

@@ -13,6 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
+from nurture.language.sequence import ENGLISH
+from nurture.mail.phrases import phrases
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
@@ -46,8 +49,9 @@ def _environment() -> Environment:
 
 
 def page(template: str, status: int = 200, /, **values: object) -> HTMLResponse:
-    """A page of `web/pages/`."""
-    known: dict[str, object] = {"language": "en", "sender": "", **values}
+    """A page of `web/pages/`, its own sentences in the `language` of the values."""
+    known: dict[str, object] = {"language": ENGLISH, "sender": "", **values}
+    known["say"] = phrases(str(known["language"])).page
     return HTMLResponse(_environment().get_template(template).render(known), status)
 
 
