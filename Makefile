@@ -10,6 +10,7 @@ demo: $(READY)
 
 test: $(READY) lint
 	.ci/system
+	.ci/editor
 	$(BIN)/pytest -n 4 --dist worksteal
 
 lint: $(READY)
@@ -27,7 +28,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Nurture needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.11")'

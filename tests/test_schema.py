@@ -10,6 +10,7 @@ from nurture.language import asks, reading, steps, stories
 from nurture.language.faults import Faults
 from nurture.language.people import read_people
 from nurture.language.schema import schema
+from nurture.language.schema_files import SCHEMAS, schema_file
 from nurture.language.sequence import People
 from nurture.language.yaml import compose, plain
 
@@ -48,14 +49,6 @@ def loaded(text):
 
 def places(validator, text):
     return {tuple(error.absolute_path) for error in validator.iter_errors(loaded(text))}
-
-
-def test_the_committed_schema_is_what_the_code_gives():
-    assert json.loads((ROOT / "sequence.schema.json").read_text(encoding="utf-8")) == schema()
-
-
-def test_it_is_a_draft_7_schema():
-    Draft7Validator.check_schema(schema())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -184,3 +177,51 @@ def test_each_example_names_the_schema_on_its_first_line():
     for name in EXAMPLES:
         first = (ROOT / "sequences" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
         assert first == "# yaml-language-server: $schema=../sequence.schema.json"
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_each_schema_is_committed_as_the_code_gives_it(kind):
+    assert (ROOT / f"{kind}.schema.json").read_text(encoding="utf-8") == schema_file(kind)
+    Draft7Validator.check_schema(SCHEMAS[kind]())
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_every_example_that_an_editor_shows_is_valid(kind):
+    whole = SCHEMAS[kind]()
+    found = list(examples(whole))
+    assert len(found) >= 4
+    for form, example in found:
+        validator = Draft7Validator({**form, "definitions": whole["definitions"]})
+        assert [error.message for error in validator.iter_errors(example)] == []
+
+
+def examples(form):
+    if isinstance(form, dict):
+        for example in form.get("examples", ()) if isinstance(form.get("examples"), list) else ():
+            yield form, example
+        for one in form.values():
+            yield from examples(one)
+    elif isinstance(form, list):
+        for one in form:
+            yield from examples(one)
+
+
+def test_the_language_file_of_an_example_and_the_people_are_valid():
+    for kind, path in (("language", "sequences/free-guide.de.yaml"), ("people", "people.yaml")):
+        assert places(Draft7Validator(SCHEMAS[kind]()), (ROOT / path).read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "place"),
+    [
+        ("language", "steps: {one: {subject: A, to: https://example.de}}", ("steps", "one")),
+        ("language", "steps: {one: {ask: {label: [A]}}}", ("steps", "one", "ask", "label")),
+        ("language", "title: A", ()),
+        ("people", "attributes: {seats: numbr}", ("attributes", "seats")),
+        ("people", "atributes: {seats: number}", ()),
+        ("people", "tags: [Vip]", ("tags", 0)),
+        ("people", "events: {started: {ends: day}}", ("events", "started", "ends")),
+    ],
+)
+def test_a_slip_beside_a_sequence_is_found_where_it_is(kind, text, place):
+    assert places(Draft7Validator(SCHEMAS[kind]()), text) == {place}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -40,6 +39,8 @@ def init(
     recipe: Annotated[str, typer.Option(help="what to begin with")] = "welcome",
 ) -> None:
     """Make a project that passes `check` and `test` at once."""
+    from nurture.language.schema_files import SCHEMAS, schema_file
+
     known = sorted(path.name for path in RECIPES.iterdir() if path.is_dir())
     if recipe not in known:
         raise Refused(f"there is no recipe '{recipe}'{or_one_of(recipe, known)}")
@@ -48,6 +49,9 @@ def init(
         raise Refused(f"{target} is not empty; choose another folder, so that nothing is overwritten")
     shutil.copytree(RECIPES / recipe, target, dirs_exist_ok=True)
     (target / "gitignore").rename(target / ".gitignore")
+    for kind in SCHEMAS:
+        # the first line of each file names one, so that an editor helps at once
+        (target / f"{kind}.schema.json").write_text(schema_file(kind), encoding="utf-8")
     say.say(
         f"Made {target}. Next:\n  nurture -C {target} check\n  nurture -C {target} test\n  nurture -C {target} demo"
     )
@@ -223,8 +227,13 @@ def graph(
     print(mermaid(chosen) if form == "mermaid" else svg(chosen))
 
 
-def schema() -> None:
-    """The JSON Schema of a sequence's file, for editors."""
-    from nurture.language import schema as written
+def schema(
+    kind: Annotated[
+        Literal["sequence", "language", "people"],
+        typer.Argument(help="of which file: a sequence, its words, people.yaml"),
+    ] = "sequence",
+) -> None:
+    """The JSON Schema of a sequence's file, of a language file or of people.yaml, for editors."""
+    from nurture.language.schema_files import schema_file
 
-    print(json.dumps(written.schema(), indent=2, ensure_ascii=False))
+    print(schema_file(kind), end="")

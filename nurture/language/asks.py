@@ -71,7 +71,7 @@ def read_ask(table: Table, people: People, start: Collection[str], faults: Fault
     allow(table, keys, faults)
     for key in form.required:
         if table.get(key) is None and not excused(table, key, keys):
-            faults.add("E102", named[0].mark, _missing(kind, key))
+            faults.add("E102", named[0].mark, missing(kind, key))
     return _ask(kind, table, people, start, faults)
 
 
@@ -84,7 +84,8 @@ def _no_kind(table: Table, faults: Faults) -> None:
     faults.add("E102", table.mark, f"this ask names no kind; begin it with one of {known_kinds}")
 
 
-def _missing(kind: AskKind, key: str) -> str:
+def missing(kind: AskKind, key: str) -> str:
+    """What to say of an ask that lacks a key it needs."""
     if key == "answers":
         return "this poll has no answers; write answers: {yes_please: Yes please, not_now: Not now}"
     return f"this {kind} leads nowhere; write to: https://…"

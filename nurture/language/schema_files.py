@@ -1,0 +1,126 @@
+"""The schemas of the files beside a sequence: its words in another language, and `people.yaml`. And all as files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nurture.language import people
+from nurture.language.schema import NAME, answer_name, schema
+from nurture.language.schema_words import DRAFT, Schema, choose, is_a, keyed, ref, say, settled, text
+from nurture.language.translation import ASK_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANSWER = {"type": ["string", "number"], "errorMessage": "write the words of the answer"}
+
+
+def language_schema() -> Schema:
+    """The schema of `home-loan.de.yaml`. Which words are missing depends on the main file, so `check` says it."""
+    words: Mapping[str, Schema] = {
+        "click": text("The words of the button, for a click.", "Zeigen Sie es mir"),
+        "poll": text("The question of a poll.", "Haus oder Auto?"),
+        "answers": {
+            "description": "The answers by the names they have in the main file, each with its words.",
+            "type": "object",
+            "propertyNames": answer_name(),
+            "additionalProperties": ANSWER,
+            "examples": [{"home": "Ein Hauskredit", "auto": "Ein Autokredit"}],
+        },
+        "label": text("The words of the button, for a download, an event or an offer.", "Checkliste holen"),
+        "price": text("The price as it is shown. Left out: that of the main file.", "99 £"),
+    }
+    assert {key for keys in ASK_WORDS.values() for key in keys} == set(words)
+    subject = choose((is_a("array"), {"type": "array", "items": text("A subject.")}), otherwise=text("A subject."))
+    step = keyed(
+        {
+            "subject": say(
+                subject, "The subject line; as many as the main file tests, in the same order.", "Eine Frage"
+            ),
+            "preheader": text("The line that mail programs show after the subject.", "Ein Tipp genügt."),
+            "with": {"description": "Words for the template, by name.", "type": "object"},
+            "ask": say(ref("ask"), "The words of the ask. What decides stays in the main file.", {"label": "Holen"}),
+        }
+    )
+    definitions: dict[str, Schema] = {"step": step, "ask": keyed(words)}
+    whole: Schema = {
+        "$schema": DRAFT,
+        "title": "A nurture sequence in another language",
+        "description": "The words of the sequence beside it, and nothing that decides.",
+        **keyed(
+            {
+                "title": text("What this sequence is, for people.", "Von einer Frage zur Beratung"),
+                "steps": {
+                    "description": "The steps of the main file, each with its words.",
+                    "type": "object",
+                    "propertyNames": {"pattern": NAME, "patternErrorMessage": "write the name of a step"},
+                    "additionalProperties": ref("step"),
+                },
+            },
+            required={"steps": "write the words of each step under steps:"},
+        ),
+        "definitions": definitions,
+    }
+    return settled(whole, definitions)
+
+
+def people_schema() -> Schema:
+    """The schema of `people.yaml`."""
+    kind = choose(
+        (is_a("array"), {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean"]}}),
+        otherwise={
+            "enum": list(people.KINDS), "errorMessage": f"write {', '.join(people.KINDS)}, or a list of words",
+        },
+    )  # fmt: skip
+    name: Schema = {
+        "pattern": r"^[a-z][a-z0-9_]*$",
+        "patternErrorMessage": "a name has small letters, digits and _",
+    }
+    given_names: Schema = {"type": "array", "items": {"type": "string", **name}}
+    fields: Schema = {"type": "object", "propertyNames": name, "additionalProperties": ref("kind")}
+    definitions: dict[str, Schema] = {
+        "kind": {
+            "description": "text, number, date, yearly (a day of the year), yes_no, or a list of words.",
+            **kind,
+            "examples": [*people.KINDS, ["free", "pro"]],
+        }
+    }
+    events = choose(
+        (is_a("array"), given_names),
+        otherwise={
+            "type": "object", "propertyNames": name,
+            "additionalProperties": choose((is_a("null"), {}), otherwise=fields),
+        },
+    )  # fmt: skip
+    whole: Schema = {
+        "$schema": DRAFT,
+        "title": "What we know of people",
+        "description": "Declared once; sequences, templates, imports and the API may use these names and no others.",
+        **keyed(
+            {
+                "attributes": {
+                    **fields,
+                    "description": "What is known of a person, each with its kind of value.",
+                    "examples": [{"first_name": "text", "seats": "number", "plan": ["free", "pro"]}],
+                },
+                "events": say(
+                    events, "What the product or website reports, each with the kinds of its data.",
+                    {"trial_started": {"trial_ends": "date"}},
+                ),
+                "products": {**given_names, "description": "What can be bought.", "examples": [["review"]]},
+                "tags": {**given_names, "description": "Tags a person can have.", "examples": [["vip"]]},
+            }
+        ),
+        "definitions": definitions,
+    }  # fmt: skip
+    return settled(whole, definitions)
+
+
+SCHEMAS = {"sequence": schema, "language": language_schema, "people": people_schema}
+"""By the word that `nurture schema` takes."""
+
+
+def schema_file(kind: str) -> str:
+    """The text of `sequence.schema.json`, `language.schema.json` or `people.schema.json`, which headers name."""
+    return json.dumps(SCHEMAS[kind](), indent=2, ensure_ascii=False) + "\n"
