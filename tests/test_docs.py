@@ -10,7 +10,9 @@ import typer.main
 
 from nurture.cli.main import app
 from nurture.engine.deploy import problems_of
+from nurture.language.people import read_people
 from nurture.language.project import read_project
+from nurture.language.reference import reference
 from nurture.rehearsal.stories import tell
 from nurture.settings import PREFIX, ProviderSettings, Settings
 
@@ -29,8 +31,19 @@ def blocks(kind):
     ]
 
 
-@pytest.mark.parametrize("text", blocks("yaml"))
-def test_every_ladder_in_the_docs_passes_check_and_its_stories(text):
+def sequences():
+    """Every YAML block that is a sequence, each with the words in another language that stand right below it."""
+    for page in PAGES:
+        shown = [text for kind, text in BLOCK.findall(page.read_text()) if kind == "yaml"]
+        for number, text in enumerate(shown):
+            if "steps:" in text and "start:" in text:
+                below = shown[number + 1 : number + 2]
+                words = below[0] if below and "steps:" in below[0] and "start:" not in below[0] else None
+                yield pytest.param(text, words, id=f"{page.name}-{number}")
+
+
+@pytest.mark.parametrize(("text", "words"), list(sequences()))
+def test_every_ladder_in_the_docs_passes_check_and_its_stories(text, words):
     files = {
         "people.yaml": (ROOT / "people.yaml").read_bytes(),
         "sequences/shown.yaml": text.encode(),
@@ -38,9 +51,24 @@ def test_every_ladder_in_the_docs_passes_check_and_its_stories(text):
     }
     steps = read_project(files).sequences["shown"].steps
     files |= {f"templates/shown/{step}.md": b"Hello.\n\n{{ ask }}\n" for step in steps}
+    if words is not None:
+        files["sequences/shown.de.yaml"] = words.encode()
+        files |= {f"templates/shown/{step}.de.md": b"Guten Tag.\n\n{{ ask }}\n" for step in steps}
     project = read_project(files)
     assert [str(problem) for problem in problems_of(project) if problem.severity == "error"] == []
     assert [story.differences for story in tell(project.sequences["shown"]) if story.differences] == []
+
+
+def test_every_yaml_block_in_the_docs_is_one_that_is_tested():
+    whole = [param.values for param in sequences()]
+    tested = {text for pair in whole for text in pair if text is not None}
+    for param in blocks("yaml"):
+        (text,) = param.values
+        assert text in tested or read_people(text).problems == (), text
+
+
+def test_the_language_reference_is_what_the_code_gives():
+    assert (ROOT / "docs" / "language.md").read_text("utf-8") == reference()
 
 
 @pytest.mark.parametrize("text", blocks("sh"))

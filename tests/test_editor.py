@@ -1,6 +1,5 @@
 """The real yaml-language-server with our schemas: what a marketer sees in an editor is what `check` says."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -64,8 +63,7 @@ SLIPS = (
 def editor():
     node = shutil.which("node")
     if node is None or not SERVER.exists():
-        why = "Node.js or yaml-language-server is missing; .ci/editor installs them"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+        pytest.fail("Node.js or yaml-language-server is missing; .ci/editor installs them")
     opened = Editor(node)
     yield opened
     opened.close()

@@ -232,8 +232,12 @@ def schema(
         Literal["sequence", "language", "people"],
         typer.Argument(help="of which file: a sequence, its words, people.yaml"),
     ] = "sequence",
+    form: Annotated[
+        Literal["json", "markdown"], typer.Option("--format", help="markdown: the reference to read")
+    ] = "json",
 ) -> None:
-    """The JSON Schema of a sequence's file, of a language file or of people.yaml, for editors."""
+    """The JSON Schema of a sequence's file, of a language file or of people.yaml, for editors; or the reference."""
+    from nurture.language.reference import reference
     from nurture.language.schema_files import schema_file
 
-    print(schema_file(kind), end="")
+    print(reference() if form == "markdown" else schema_file(kind), end="")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nurture.language.asks import KINDS, missing
+from nurture.language import schema_asks, schema_stories
 from nurture.language.schema_words import (
     DRAFT,
+    NAME,
     Schema,
     choice,
     choose,
@@ -27,15 +28,12 @@ from nurture.language.schema_words import (
 )  # fmt: skip
 from nurture.language.sequence import People
 from nurture.language.steps import PRINCIPLES
-from nurture.language.stories import ENDS
-from nurture.language.values import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TITLE = "A nurture sequence"
 
-NAME = rf"^(?!({'|'.join(RESERVED)})$)[a-z][a-z0-9_]*$"
 LENGTH = r"\d{1,9}\s*(s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?)"
 CLOCK = r"([01]?\d|2[0-3]):[0-5]\d"
 DAY = r"(mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(day)?"
@@ -49,29 +47,34 @@ ARM_KEYS = ("if", "after", "at", "go", "split")
 
 def schema(people: People | None = None) -> Schema:
     """The schema of a sequence file. With `people`, products, events, tags and attributes are the declared ones."""
-    definitions: dict[str, Schema] = {**_words(people or People()), **_forms()}
+    definitions: dict[str, Schema] = {**_words(people or People()), **forms()}
     whole = {
         "$schema": DRAFT,
         "title": TITLE,
         "description": "One file, one sequence. It reads from top to bottom as the mails arrive.",
-        **keyed(
-            _top(),
-            required={
-                "start": "write what begins it, as in start: joined",
-                "from": "write who sends its mails, as in from: Ada Bright <ada@example.com>",
-                "steps": "write its mails, in order, under steps:",
-            },
-        ),
+        **top(),
         "definitions": definitions,
     }
     return settled(whole, definitions)
 
 
-def _top() -> Mapping[str, Schema]:
+def top() -> Schema:
+    """The keys of a file."""
+    return keyed(
+        top_keys(),
+        required={
+            "start": "write what begins it, as in start: joined",
+            "from": "write who sends its mails, as in from: Ada Bright <ada@example.com>",
+            "steps": "write its mails, in order, under steps:",
+        },
+    )
+
+
+def top_keys() -> Mapping[str, Schema]:
     return {
         "title": text("What this sequence is, for people. Left out: the file's name.", "From a free guide to a course"),
         "language": pattern(
-            r"^[a-z]{2,3}([-_][A-Za-z]{2,4})?$", "the language its words are in, en when left out: en, de, de-AT", "de"
+            r"^[a-z]{2,3}([-_][A-Za-z]{2,4})?$", "the language of its words, en when left out: en, de, de-AT", "de"
         ),
         "start": say(
             ref("start"),
@@ -170,14 +173,14 @@ def _words(people: People) -> dict[str, Schema]:
     }
 
 
-def _forms() -> dict[str, Schema]:
+def forms() -> dict[str, Schema]:
     """Forms with keys of their own."""
     return {
         "happening": _happening(),
         "happenings": choose((is_a("array"), items(ref("happening"))), otherwise=ref("happening")),
         "start": choose(
             (is_a("array"), items(ref("start_happening"))),
-            (has("when"), _long_start()),
+            (has("when"), long_start()),
             otherwise=ref("start_happening"),
         ),
         "start_happening": _happening(at=True),
@@ -186,15 +189,15 @@ def _forms() -> dict[str, Schema]:
                 "between": pattern(rf"^{CLOCK}\s*[-\u2013]\s*({CLOCK}|24:00)$", "a stretch of the day: 9:00-17:00", "9:00-17:00"),
                 "days": say(
                     choose((is_a("array"), items(ref("text"))), otherwise=ref("text")),
-                    "weekdays, weekend, every day, tue, mon-thu, or a list.", "weekdays", default="every day",
+                    "On which days: weekdays, weekend, every day, tue, mon-thu, or a list.", "weekdays", default="every day",
                 ),
-                "timezone": text("theirs (the project's where it is not known), or a zone.", "theirs", "Europe/London", default="theirs"),
+                "timezone": text("Whose clock: theirs (the project's where it is not known), or a zone.", "theirs", "Europe/London", default="theirs"),
                 "gap": say(ref("duration"), "The least time between two mails of this sequence to a person.", "1 day"),
             }
         ),
         "send": choose((is_a("string"), {"const": "now", "errorMessage": "write now, or rules such as {between: 9:00-17:00}"}), otherwise=ref("rules")),
         "step": _step(),
-        "ask": _ask(),
+        "ask": schema_asks.ask(),
         "split": keyed(
             {"split": {"type": "object", "minProperties": 2, "propertyNames": ref("go"),
                        "additionalProperties": ref("share")}},
@@ -212,13 +215,12 @@ def _forms() -> dict[str, Schema]:
         "branch_by_answer": choose(
             (is_a("object"), choose((has(*ARM_KEYS), ref("branch")), otherwise=_answers())), otherwise=ref("branch")
         ),
-        "story": _story(),
+        "story": schema_stories.story(),
     }  # fmt: skip
 
 
-def _happening(*, at: bool = False) -> Schema:
-    plain = ("joined", "replied", "bought", *(("manual",) if at else ()))
-    table = {
+def named_happenings() -> dict[str, Schema]:
+    return {
         "bought": say(ref("product"), "This product was bought.", "review"),
         "tag": say(ref("tag"), "The person got this tag.", "vip"),
         "event": say(ref("event"), "The product or website reported this event.", "trial_started"),
@@ -228,23 +230,30 @@ def _happening(*, at: bool = False) -> Schema:
             "trial.connect",
         ),
         "goal": text("Another sequence reached its goal.", "trial"),
+        "at": say(ref("moment"), "For start only: a moment, or the name of one.", "3 days before renewal"),
     }
-    if at:
-        table["at"] = say(ref("moment"), "A moment starts it: a date, or the name of one.", "3 days before renewal")
+
+
+def _happening(*, at: bool = False) -> Schema:
+    plain = ("joined", "replied", "bought", *(("manual",) if at else ()))
+    table = {key: form for key, form in named_happenings().items() if at or key != "at"}
     one = keyed(table) | {"minProperties": 1, "maxProperties": 1}
     how = f"write {', '.join(plain)}, or a happening with a name, as in {{tag: guide}}"
     return choose((is_a("string"), {"enum": list(plain), "errorMessage": how}), otherwise={**one, "errorMessage": how})
 
 
-def _long_start() -> Schema:
+def long_start() -> Schema:
     again = rf"^(never|always|(after )?{LENGTH})$"
     when = choose((is_a("array"), items(ref("start_happening"))), otherwise=ref("start_happening"))
     return keyed(
         {
             "when": say(when, "What begins a pass: one happening, or a list meaning any.", {"event": "trial_started"}),
             "if": say(ref("condition"), "Who may begin.", "not bought.course"),
-            "again": pattern(
-                again, "never (if left out), always, or after 180 days, from the end of the last pass", "after 180 days"
+            "again": say(
+                pattern(again, "never, always, or after 180 days"),
+                "Whether who was here may come again, counted from the end of the last pass: never when left out, always, "
+                "or after 180 days.",
+                "after 180 days",
             ),
             "go": say(ref("target_of_branch"), "The first step, if not the first of the page; or a split.", "offer"),
         },
@@ -299,7 +308,7 @@ def _step() -> Schema:
         ),
         "send": say(
             ref("send"),
-            "now, as an answer to someone who waits; or rules that differ from the sequence's.",
+            "Write now in an answer to someone who waits; or rules that differ from the sequence's.",
             "now",
             {"between": "8:00-20:00"},
         ),
@@ -323,75 +332,11 @@ def _step() -> Schema:
     }
 
 
-def _kind_words() -> dict[str, Schema]:
-    return {
-        "click": text("A click by a person. The words of the button. Size 1.", "Show me how it works"),
-        "poll": text("One question, answered with one tap and confirmed on a page. Size 1.", "Home loan or auto loan?"),
-        "download": text("A file in files/, fetched by a person. Size 2.", "checklist.pdf"),
-        "event": say(ref("event"), "The product reports that it was done. Size 3.", "account_connected"),
-        "buy": say(ref("product"), "The offer: this product is bought. Size 5.", "review"),
-    }
-
-
-def _ask() -> Schema:
-    details = {
-        "to": say(ref("target"), "Where it leads.", "https://example.com/tour"),
-        "label": text("The words of the button.", "Get the checklist"),
-        "size": {
-            "description": "How much is asked, where it is not what is usual for the kind.",
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 5,
-            "examples": [2],
-            "errorMessage": "write a size from 1 to 5",
-        },
-        "save": say(ref("attribute"), "Keep the answer as this attribute.", "loan"),
-        "price": text("The price, as it is shown.", "99 GBP"),
-        "code": say(ref("text"), "The discount code, or where it comes from.", "spring"),
-        "expires": say(ref("duration"), "The deadline of the offer, from when the mail is written.", "72 hours"),
-        "answers": {
-            "description": "The answers by name, each with its words. Two or more.",
-            "examples": [{"home": "A home loan", "auto": "An auto loan"}],
-            "type": "object",
-            "minProperties": 2,
-            "propertyNames": answer_name(),
-            "additionalProperties": ref("text"),
-        },
-    }
-    words = _kind_words()
-    works = {kind: form for kind, form in KINDS.items() if not form.later}
-    kinds = [
-        (
-            has(kind),
-            keyed(
-                {kind: words[kind], **{key: details[key] for key in (*form.keys, "size")}},
-                required={key: missing(kind, key) for key in form.required},
-            ),
-        )
-        for kind, form in works.items()
-    ]
-    how = f"an ask begins with its kind: {', '.join(works)}"
-    unknown: Schema = {"properties": words, "propertyNames": {"enum": list(works), "errorMessage": how}}
-    return {
-        "type": ["string", "object"],
-        **choose(
-            (is_a("string"), ref("name")), *kinds, otherwise={**unknown, "type": "object", "minProperties": 1}
-        ),
-    }  # fmt: skip
-
-
-def answer_name() -> Schema:
-    return {
-        "pattern": rf"{NAME}|^-?\d+$",
-        "patternErrorMessage": "an answer is a name, such as not_now, or a whole number",
-    }
-
-
 def _answers() -> Schema:
     return {
         "type": "object",
         "minProperties": 1,
-        "propertyNames": answer_name(),
+        "propertyNames": schema_asks.answer_name(),
         "additionalProperties": ref("branch"),
     }
 
@@ -412,68 +357,3 @@ def _arm(*, condition: bool = False) -> Schema:
             **table,
         }
     return {**keyed(table), "minProperties": 1, "dependencies": {"at": {"not": {"required": ["after"]}}}}
-
-
-def _story() -> Schema:
-    names: Schema = {"type": "array", "items": ref("name")}
-    given = {
-        "start": say(ref("story_time"), "When the pass begins, in a fixed week or on a date.", "mon 10:00"),
-        "timezone": text("The person's time zone.", "Europe/Berlin"),
-        "event": {
-            "description": "The data of the event that starts it.",
-            "type": "object",
-            "examples": [{"total": 12}],
-        },
-        "attributes": {
-            "description": "What is known of the person.",
-            "type": "object",
-            "examples": [{"first_name": "Ann"}],
-        },
-        "tags": {"description": "Tags the person has.", "type": "array", "items": ref("tag"), "examples": [["guide"]]},
-        "arms": {
-            "description": "Where every split leads that can.",
-            "examples": [["offer"]],
-            "type": "array",
-            "items": ref("go"),
-        },
-    }
-    expect = {
-        "path": say(names, "Every mail, in order.", ["question", "guide"]),
-        "never": say(names, "Steps that are not mailed.", ["offer"]),
-        "at": {
-            "description": "When a step's mail leaves.",
-            "examples": [{"guide": "day 2 9:00"}],
-            "type": "object",
-            "additionalProperties": ref("story_time"),
-        },
-        "sent": {"description": "How many mails.", "type": "integer", "minimum": 0, "examples": [3]},
-        "answers": {
-            "description": "What was kept, and how it was answered.",
-            "type": "object",
-            "examples": [{"question": "home"}],
-            "additionalProperties": ref("text"),
-        },
-        "ends": {**choice(ENDS, "How the pass ends."), "examples": ["finished"]},
-    }
-    deed: Schema = {
-        "description": "{STEP: yes, after: 2 hours} from its mail, or {event: X, at: day 4 20:00} from the start.",
-        "type": "object",
-        "minProperties": 1,
-        "maxProperties": 3,
-        "properties": {"after": ref("duration"), "at": ref("story_time"), "event": ref("event"),
-                       "bought": ref("product"), "tag": ref("tag")},
-        "propertyNames": {"pattern": r"^[a-z][a-z0-9_]*$"},
-        "additionalProperties": ref("text"),
-    }  # fmt: skip
-    return keyed(
-        {
-            "name": text("What it shows, as a sentence.", "silence is asked once more"),
-            "given": keyed(given),
-            "does": {
-                "description": "What the person does. Silence is what is not written.",
-                "type": "array",
-                "items": deed,
-            },
-            "expect": keyed(expect),
-        }
-    )

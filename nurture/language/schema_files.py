@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from nurture.language import people
-from nurture.language.schema import NAME, answer_name, schema
-from nurture.language.schema_words import DRAFT, Schema, choose, is_a, keyed, ref, say, settled, text
+from nurture.language.schema import schema
+from nurture.language.schema_asks import answer_name
+from nurture.language.schema_words import DRAFT, NAME, Schema, choose, is_a, keyed, ref, say, settled, text
 from nurture.language.translation import ASK_WORDS
 
 if TYPE_CHECKING:

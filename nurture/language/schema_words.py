@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from nurture.language.values import RESERVED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Schema = dict[str, object]
 
+NAME = rf"^(?!({'|'.join(RESERVED)})$)[a-z][a-z0-9_]*$"
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
 
