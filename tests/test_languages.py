@@ -3,14 +3,17 @@
 In what a case puts in, » stands before the spot the problem must point at.
 """
 
+import re
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from stage import LINKS, MONDAY, Stage
 
+from nurture.cli.main import run
 from nurture.engine.deploy import Current, deploy_if_safe, problems_of
 from nurture.engine.inbox import Inbox
 from nurture.language.project import read_project
@@ -21,6 +24,7 @@ from nurture.web.app import build
 from nurture.web.serve import listen, serving
 from nurture.web.site import Site
 
+ROOT = Path(__file__).parents[1]
 MAIN = """\
 title: One question
 start: joined
@@ -385,3 +389,35 @@ def test_a_layout_of_ones_own_may_have_a_twin(staged):
     staged.work()
     assert "asked for it. No more of it? OWN" in staged.mail("One question").text
     assert "Lieber keine mehr? EIGEN" in staged.mail("Eine Frage", "max@example.com").text
+
+
+# --- the command line
+
+
+def nurture(capfd, *words):
+    code = run(["-C", str(ROOT), *words])
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def test_render_shows_a_mail_in_a_language(capfd):
+    subject = ("render", "free-guide", "worry", "--part", "text")
+    assert "Hello Ann," in nurture(capfd, *subject)[1]
+    assert "Es rinnt mir durch die Finger" in nurture(capfd, *subject, "--language", "de-AT")[1]
+    code, out, err = nurture(capfd, *subject, "--language", "dee")
+    assert (code, out) == (2, "")
+    assert err == "nurture: free-guide has no words in 'dee', did you mean 'de'?\n"
+
+
+def test_a_new_project_has_the_schemas_that_its_files_name(capfd, tmp_path):
+    assert run(["init", str(tmp_path / "new")]) == 0
+    capfd.readouterr()
+    for path in (tmp_path / "new").rglob("*.yaml"):
+        (named,) = re.findall(r"^# yaml-language-server: \$schema=(\S+)$", path.read_text("utf-8"), re.MULTILINE)
+        assert (path.parent / named).read_text("utf-8") == (ROOT / (path.parent / named).name).read_text("utf-8")
+
+
+def test_the_schema_of_each_kind_of_file_is_printed(capfd):
+    for kind in ("sequence", "language", "people"):
+        assert nurture(capfd, "schema", kind)[1] == (ROOT / f"{kind}.schema.json").read_text("utf-8")
+    assert nurture(capfd, "schema", "--format", "markdown")[1].startswith("# The language\n")
