@@ -76,7 +76,10 @@ HookSecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_one_or
 
 
 class ProviderSettings(BaseModel):
-    """How we are known to one provider. `url` is another host (EU region, a test server); `rate` is mails a second."""
+    """How we are known to one provider. `url` is another host (EU region, a test server); `rate` is mails a second.
+
+    `domain` is the one that sends (Mailgun), `region` where the account is (SES).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,6 +87,8 @@ class ProviderSettings(BaseModel):
     hook_secret: HookSecrets = ()
     url: str = ""
     rate: float | None = Field(default=None, gt=0)
+    domain: str = ""
+    region: str = ""
 
 
 class Settings(BaseSettings):

@@ -117,8 +117,13 @@ class At:
             if name not in PROVIDERS:
                 hint = or_one_of(name, PROVIDERS)
                 raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}: there is no provider '{name}'{hint}")
+            for option in ("domain", "region"):
+                if getattr(said, option) and option not in PROVIDERS[name].needs:
+                    raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}__{option.upper()}: {name} has no {option}")
             secrets = tuple(secret.get_secret_value() for secret in said.hook_secret)
-            found[name] = Account(name, said.key.get_secret_value(), said.url.rstrip("/"), secrets, said.rate)
+            found[name] = Account(
+                name, said.key.get_secret_value(), said.url.rstrip("/"), secrets, said.rate, said.domain, said.region
+            )
         return found
 
     def account(self) -> Account:
@@ -127,10 +132,9 @@ class At:
 
         name = self.settings.provider
         account = self.accounts().get(name, Account(name))
-        if name == "smtp" and not account.url:
-            raise SettingsError("smtp needs NURTURE_PROVIDERS__SMTP__URL, like smtp://user:password@host:587")
-        if name not in ("smtp", "outbox") and not account.key:
-            raise SettingsError(f"{name} needs NURTURE_PROVIDERS__{name.upper()}__KEY")
+        for need, example in self.provider().needs.items():
+            if not getattr(account, need):
+                raise SettingsError(f"{name} needs NURTURE_PROVIDERS__{name.upper()}__{need.upper()}, like {example}")
         return account
 
     def links(self, own: str) -> Links:

@@ -43,12 +43,14 @@ class Inbox:
         """Keep one verified hook. A repeat of the same body is kept once."""
         self.submit(provider, headers, body, now).result()
 
-    def submit(self, provider: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Future[None]:
-        """Like `keep`, for callers that wait in their own way."""
+    def submit(
+        self, provider: str, headers: Mapping[str, str], body: bytes, now: datetime, once: str = ""
+    ) -> Future[None]:
+        """Like `keep`, for callers that wait in their own way. `once` names what makes another report the same."""
         if self._closed:
             raise StoreError("the engine is stopping; report it again in a moment")
         done: Future[None] = Future()
-        self._queue.put((hooks.Arrived(provider, dict(headers), body, now), done))
+        self._queue.put((hooks.Arrived(provider, dict(headers), body, now, once), done))
         return done
 
     def click(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parseaddr
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
@@ -18,6 +19,7 @@ class Account:
     """How we are known to one provider. `url` replaces the vendor's scheme, host and port, never its path.
 
     `hook_secrets` are tried in turn, so that one can be rotated out. `rate` is mails a second; None is no limit.
+    `domain` and `region` say whose mail and where, for the providers that need it (`Provider.needs`).
     """
 
     provider: str
@@ -25,6 +27,8 @@ class Account:
     url: str = ""
     hook_secrets: tuple[str, ...] = ()
     rate: float | None = None
+    domain: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Abilities:
     """What an ESP can do, as data: it decides how mail is handed over and how an uncertain attempt is settled.
 
     `key_life` is how long its idempotency key protects a retry; None when it has no key. `found_after` is how long
-    after an attempt a search that finds nothing proves that the mail was not taken; None when it cannot be searched.
+    after an attempt a search that finds nothing proves that the mail was not taken; None when it cannot be searched,
+    or when the vendor names no such time: then what `find` finds is evidence and what it does not find is none.
     `batch` is how many whole messages one call takes. `quiet` is whether its own tracking can be turned off for each
     message; else that is a setting of the account. `own_way_out`: it puts its own List-Unsubscribe in place of ours
     unless the account says otherwise. `largest` is the bytes of one mail. `signs` is how its hooks are checked,
@@ -89,6 +94,11 @@ class Provider:
 
     `verify(hook, account, now)` raises BadSignature. `items` cuts a hook into single reports (one broken report does
     not spoil its neighbours); `event` reads one, None when it says nothing of a message.
+
+    `needs` are the settings without which it cannot send, each with an example. `once` names what makes two hooks the
+    same one, where the same bytes are not the whole answer. `greet` does what a verified hook asks of us beside being
+    kept. Where it is set, it and `verify` may ask the network (both raise Unavailable when that fails), so the web
+    calls them in a thread. `busy` is the answer after which the provider tries again.
     """
 
     name: str
@@ -98,6 +108,34 @@ class Provider:
     event: Callable[[Any, Hook], Event | None] | None = None
     abilities: Abilities = Abilities()
     find: Find | None = None
+    needs: Mapping[str, str] = field(default_factory=lambda: KEY)
+    once: Callable[[Hook], str] = field(default=lambda hook: "")  # noqa: ARG005 - "": the same bytes
+    greet: Callable[[Hook], None] | None = None
+    busy: int = 503
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+KEY: Mapping[str, str] = MappingProxyType({"key": "the key"})
+
+
+# --- what several vendors write in the same way
+
+
+def address(text: str, email: str = "email", name: str = "name") -> dict[str, str]:
+    """`Mía <mia@example.com>` as the object that most JSON APIs want, by the vendor's names of its two members."""
+    called, mailbox = parseaddr(text)
+    return {email: mailbox, name: called} if called else {email: mailbox}
+
+
+def moment(seconds: float | str) -> datetime:
+    """Unix seconds, whole or not, as a number or as text."""
+    try:
+        return datetime.fromtimestamp(float(seconds), UTC)
+    except OSError as error:  # how the system refuses some of the numbers that are no time
+        raise ValueError(f"no time: {seconds}") from error
+
+
+def one_or_many(hook: Hook) -> list[Any]:
+    """Of a vendor that posts single reports, or lists of them once that is switched on."""
+    found = hook.json()
+    return found if isinstance(found, list) else [found]

@@ -8,7 +8,9 @@ What went wrong is sorted by what is known of the mail: nothing left, or it may 
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from time import monotonic, time
@@ -20,7 +22,7 @@ import httpx
 
 from nurture import __version__
 from nurture.errors import Rejected, Unavailable, Uncertain
-from nurture.providers.base import Account, Connect, Send
+from nurture.providers.base import Account, Connect, Find, Send
 
 if TYPE_CHECKING:
     from nurture.mail.message import Message
@@ -34,23 +36,24 @@ LONGEST_WAIT = 3600.0
 
 Request = Callable[["Message", Account], httpx.Request]
 Receipt = Callable[[httpx.Response], str]
-Judge = Callable[[httpx.Response], None]
+Judge = Callable[[httpx.Response], str | None]
+Search = Callable[[str, datetime, Account], httpx.Request]
 
 
 def over_http(request: Request, receipt: Receipt, judge: Judge | None = None) -> Connect:
     """A way to send. `request` builds the call, `receipt` finds the provider's id in a good answer.
 
-    `judge` may raise what an answer means before the general rules do, where a provider proves more than its status.
+    `judge` may raise what an answer means before the general rules do, where a provider proves more than its status;
+    or return the provider's id, where an answer that is not a good one proves that the mail was taken before.
     """
 
     def connect(account: Account, transport: httpx.BaseTransport | None = None) -> Send:
         line = transport or Line(TIMEOUT)
 
         def send(message: Message) -> str:
-            response = _call(line, _asked(request, message, account))
-            if judge is not None:
-                judge(response)
-            return _settled(response, receipt)
+            response = _call(line, _asked(lambda: request(message, account), account))
+            known = judge(response) if judge is not None else None
+            return known or _settled(response, receipt)
 
         if transport is None:
             finalize(send, line.close).atexit = False  # with its thread; never under a call at the end of the program
@@ -59,11 +62,41 @@ def over_http(request: Request, receipt: Receipt, judge: Judge | None = None) ->
     return connect
 
 
-def _asked(request: Request, message: Message, account: Account) -> httpx.Request:
+def by_search(search: Search, receipt: Receipt) -> Find:
+    """A way to find a mail by our id. `receipt` reads the provider's id of it from a good answer, "" when there is none."""
+
+    def find(message: str, since: datetime, account: Account, transport: httpx.BaseTransport | None = None) -> str:
+        line = transport or Line(TIMEOUT)
+        try:
+            response = _call(line, _asked(lambda: search(message, since, account), account))
+        finally:
+            if transport is None:
+                line.close()
+        if response.status_code != httpx.codes.OK:
+            raise Unavailable(
+                f"cannot be searched ({response.status_code}): {_words(response)}", retry_after=retry_after(response)
+            )
+        try:
+            return receipt(response)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise Uncertain(f"answered a search with what nobody can read: {_words(response)}") from None
+
+    return find
+
+
+def basic(user: str, password: str) -> str:
+    """The Authorization header of a login."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def _asked(made: Callable[[], httpx.Request], account: Account) -> httpx.Request:
+    cannot = f"the key or the url of {account.provider} cannot be used"
+    if not (account.key.isascii() and account.key.isprintable()):  # no vendor's is, also where it is encoded
+        raise Unavailable(cannot, gate=True)
     try:
-        asked = request(message, account)
+        asked = made()
     except (UnicodeError, httpx.InvalidURL):
-        raise Unavailable(f"the key or the url of {account.provider} cannot be used", gate=True) from None
+        raise Unavailable(cannot, gate=True) from None
     asked.headers.setdefault("User-Agent", f"nurture/{__version__}")  # Resend refuses requests without one
     return asked
 
@@ -103,9 +136,9 @@ def _settled(response: httpx.Response, receipt: Receipt) -> str:
     raise Rejected(f"refused ({status}): {_words(response)}")
 
 
-def retry_after(response: httpx.Response) -> float | None:
+def retry_after(response: httpx.Response, header: str = "retry-after") -> float | None:
     """What `Retry-After` says, in seconds between 0 and an hour; None when it says nothing that can be read."""
-    said = response.headers.get("retry-after", "").strip()
+    said = response.headers.get(header, "").strip()
     try:
         seconds = float(said)
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from nurture.mail.message import Message
 from nurture.providers.base import Account, Provider, Send
 
@@ -13,4 +15,4 @@ def connect(account: Account, transport: object = None) -> Send:  # noqa: ARG001
     return send
 
 
-outbox = Provider("outbox", connect)
+outbox = Provider("outbox", connect, needs=MappingProxyType({}))

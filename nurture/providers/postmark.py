@@ -13,7 +13,7 @@ from nurture.errors import Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers.base import Abilities, Account, Hook, Provider
-from nurture.providers.http import over_http
+from nurture.providers.http import by_search, over_http
 from nurture.providers.signatures import basic_auth
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -49,6 +49,7 @@ BOUNCES: Mapping[str, Kind] = MappingProxyType(
         "Unsubscribe": Kind.UNSUBSCRIBED,
     }
 )
+URL = "https://api.postmarkapp.com"
 TIMES = ("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")
 NOT_OURS = {10: "a bad token", 100: "maintenance", 405: "no credits", 411: "a closed account", 412: "a held account",
             413: "an account under review", 429: "too many requests"}  # fmt: skip
@@ -69,12 +70,21 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["ReplyTo"] = message.reply_to
-    return httpx.Request(
-        "POST",
-        f"{account.url or 'https://api.postmarkapp.com'}/email",
-        headers={"X-Postmark-Server-Token": account.key, "Accept": "application/json"},
-        json=body,
-    )
+    return httpx.Request("POST", f"{account.url or URL}/email", headers=_login(account), json=body)
+
+
+def search(message: str, since: datetime, account: Account) -> httpx.Request:  # noqa: ARG001 - its log is short enough
+    """https://postmarkapp.com/developer/api/messages-api#outbound-message-search"""
+    asked = {"count": "1", "offset": "0", "metadata_nid": message}
+    return httpx.Request("GET", f"{account.url or URL}/messages/outbound", headers=_login(account), params=asked)
+
+
+def found(response: httpx.Response) -> str:
+    return next((str(one["MessageID"]) for one in response.json()["Messages"]), "")
+
+
+def _login(account: Account) -> dict[str, str]:
+    return {"X-Postmark-Server-Token": account.key, "Accept": "application/json"}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -132,4 +142,5 @@ postmark = Provider(
     basic_auth,
     event=event,
     abilities=Abilities(batch=500, largest=10_000_000, signs="basic auth", covers="a password"),
+    find=by_search(search, found),
 )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parseaddr
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +10,7 @@ import httpx
 
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers.base import Abilities, Account, Hook, Provider
+from nurture.providers.base import Abilities, Account, Hook, Provider, address, moment
 from nurture.providers.http import over_http
 from nurture.providers.signatures import ecdsa
 
@@ -43,7 +41,7 @@ def request(message: Message, account: Account) -> httpx.Request:
                 "custom_args": {"nid": message.id},
             }
         ],
-        "from": _address(message.sender),
+        "from": address(message.sender),
         "content": [
             {"type": "text/plain", "value": message.text},
             {"type": "text/html", "value": message.html},
@@ -55,18 +53,13 @@ def request(message: Message, account: Account) -> httpx.Request:
         },
     }
     if message.reply_to:
-        body["reply_to"] = _address(message.reply_to)
+        body["reply_to"] = address(message.reply_to)
     return httpx.Request(
         "POST",
         f"{account.url or 'https://api.sendgrid.com'}/v3/mail/send",
         headers={"Authorization": f"Bearer {account.key}"},
         json=body,
     )
-
-
-def _address(text: str) -> dict[str, str]:
-    name, email = parseaddr(text)
-    return {"email": email, "name": name} if name else {"email": email}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -80,7 +73,7 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
         kind = Kind.SOFT_BOUNCED
     return Event(
         kind=kind,
-        at=_time(item["timestamp"]),
+        at=moment(item["timestamp"]),
         id=str(item.get("sg_event_id", "")),
         message=str(item.get("nid", "")),
         provider_id=str(item.get("sg_message_id", "")).partition(".")[0],
@@ -91,13 +84,6 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
         reason=str(item.get("reason") or item.get("response") or ""),
         machine_hint="mpp" if item.get("sg_machine_open") else "",
     )
-
-
-def _time(seconds: int | str) -> datetime:
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except OSError as error:  # how the system refuses some of the numbers that are no time
-        raise ValueError(f"no time: {seconds}") from error
 
 
 def items(hook: Hook) -> list[Any]:

@@ -77,6 +77,29 @@ def _is_signed(public_key: str, signature: bytes, signed: bytes) -> bool:
     return True
 
 
+RETRIED = timedelta(hours=12)
+
+
+def mailgun_token(hook: Hook, account: Account, now: datetime) -> None:
+    """HMAC-SHA256 over a timestamp and a token that stand in the body beside the report, which is not signed (Mailgun).
+
+    Mailgun repeats a hook for eight hours and does not say whether it signs it anew. So that whoever saw one token
+    cannot use it for another report, a token is good for one hook: `Provider.once`.
+    """
+    try:
+        given = hook.json()["signature"]
+        at, token, signature = (str(given[name]) for name in ("timestamp", "token", "signature"))
+        sent = datetime.fromtimestamp(int(at), UTC)
+    except (ValueError, LookupError, TypeError, OverflowError, OSError, RecursionError):
+        raise BadSignature from None
+    if not -TOLERANCE < now - sent < RETRIED or not token:
+        raise BadSignature("it is too old, or of a time to come")
+    signed = (at + token).encode()
+    expected = [hmac.new(secret.encode(), signed, "sha256").hexdigest() for secret in secrets(account)]
+    if not _any(hmac.compare_digest(one.encode(), signature.encode()) for one in expected):
+        raise BadSignature
+
+
 def standard_webhooks(prefix: str = "webhook-") -> Verify:
     """Standard Webhooks 1.0: HMAC-SHA256 over id, timestamp and raw body, five minutes either way (Svix: `svix-`)."""
 

@@ -16,6 +16,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from time import monotonic
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 from weakref import finalize
 
@@ -202,4 +203,4 @@ def _words(reply: bytes | str) -> str:
     return " ".join(text.split())[:300]
 
 
-smtp = Provider("smtp", connect)
+smtp = Provider("smtp", connect, needs=MappingProxyType({"url": "smtp://user:password@host:587"}))

@@ -25,12 +25,13 @@ TO_APPLY = text("hook.state = 'waiting'")
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A verified report, as it came."""
+    """A verified report, as it came. `once` names what makes another one the same; "": the same bytes."""
 
     provider: str
     headers: Mapping[str, str]
     body: bytes
     received_at: datetime
+    once: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ COLUMNS = (c.id, c.provider, c.received_at, c.headers, c.body, c.state, c.error)
 
 
 def keep(tx: Connection, arrived: Sequence[Arrived]) -> int:
-    """Keep these; the same bytes from the same provider are kept once. Returns how many are new."""
+    """Keep these; the same one from the same provider is kept once. Returns how many are new."""
     return len(_add(tx, [(one, WAITING, "") for one in arrived]))
 
 
@@ -67,7 +68,7 @@ def _add(tx: Connection, rows: Sequence[tuple[Arrived, str, str]]) -> list[Any]:
     values = [
         {
             "provider": one.provider,
-            "digest": blake2b(one.body, digest_size=20, key=one.provider.encode()[:64]).digest(),
+            "digest": blake2b(one.once.encode() or one.body, digest_size=20, key=one.provider.encode()[:64]).digest(),
             "received_at": one.received_at,
             "headers": dict(one.headers),
             "body": one.body,

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from nurture.errors import BadSignature, StoreError
+from nurture.errors import BadSignature, StoreError, Unavailable
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Hook
 
@@ -51,8 +52,16 @@ async def _hook(site: Site, request: Request) -> Response:
         return _no(413, f"a report has {LARGEST:,} bytes at most")
     headers = {key.lower(): value for key, value in request.headers.items()}
     now = site.now()
+    raw = Hook(headers, body)
     try:
-        provider.verify(Hook(headers, body), account, now)
+        if provider.greet is None:
+            provider.verify(raw, account, now)
+        else:  # these may ask the network
+            await run_in_threadpool(provider.verify, raw, account, now)
+            await run_in_threadpool(provider.greet, raw)
+    except Unavailable as error:
+        log.warning("a report of %s waits: %s", name, error)
+        return _no(provider.busy, "it cannot be checked now", {"Retry-After": "10"})
     except BadSignature as error:
         log.warning("a report of %s was refused: %s", name, error)
         challenge = {"WWW-Authenticate": error.challenge} if error.challenge else {}
@@ -60,9 +69,9 @@ async def _hook(site: Site, request: Request) -> Response:
     kept = {key: value for key, value in headers.items() if key not in ("authorization", "cookie")}
     try:
         # the answer leaves after the commit: what was answered with 200 is on disk
-        await asyncio.wrap_future(site.inbox.submit(name, kept, body, now))
+        await asyncio.wrap_future(site.inbox.submit(name, kept, body, now, provider.once(raw)))
     except StoreError as error:
-        return _no(503, str(error), {"Retry-After": "10"})
+        return _no(provider.busy, str(error), {"Retry-After": "10"})
     return JSONResponse({"ok": True})
 
 

@@ -1,0 +1,117 @@
+"""Mailgun: https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messages, hooks …/docs/mailgun/user-manual/webhooks
+
+It has no search by our id that is documented: its events can be searched by tag or by its own id only, and a tag for
+every mail would use up the account's tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from nurture.errors import Unavailable
+from nurture.journey.events import Event, Kind
+from nurture.mail.message import Message
+from nurture.providers.base import Abilities, Account, Hook, Provider, moment
+from nurture.providers.http import LONGEST_WAIT, basic, over_http
+from nurture.providers.signatures import mailgun_token
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "accepted": Kind.SENT,
+        "delivered": Kind.DELIVERED,
+        "rejected": Kind.REJECTED,
+        "opened": Kind.OPENED,
+        "clicked": Kind.CLICKED,
+        "complained": Kind.COMPLAINED,
+        "unsubscribed": Kind.UNSUBSCRIBED,
+    }
+)
+BOTS: Mapping[str, str] = MappingProxyType({"apple": "mpp", "gmail": "proxy_open", "generic": "bot"})
+
+
+def request(message: Message, account: Account) -> httpx.Request:
+    fields = {
+        "from": message.sender,
+        "to": message.to,
+        "subject": message.subject,
+        "text": message.text,
+        "html": message.html,
+        "o:tracking": "no",
+        "o:tracking-clicks": "no",
+        "o:tracking-opens": "no",
+        "v:nid": message.id,
+        **{f"h:{name}": value for name, value in message.headers},
+    }
+    if message.reply_to:
+        fields["h:Reply-To"] = message.reply_to
+    return httpx.Request(
+        "POST",
+        f"{account.url or 'https://api.mailgun.net'}/v3/{account.domain}/messages",
+        headers={"Authorization": basic("api", account.key)},
+        # its specification knows multipart only, also where there is no file
+        files=[(name, (None, value)) for name, value in fields.items()],
+    )
+
+
+def receipt(response: httpx.Response) -> str:
+    return str(response.json()["id"] or "").strip("<>")
+
+
+def judge(response: httpx.Response) -> None:
+    words = response.text[:300]
+    if response.status_code == httpx.codes.OK and "Mailgun Magnificent API" in words:
+        raise Unavailable("only greets us: the url leads nowhere", gate=True)
+    if response.status_code == httpx.codes.NOT_FOUND and "domain" in words.lower():
+        raise Unavailable(f"does not know the domain: {words}", gate=True)
+    wait = re.search(r"try again after (\d+) sec", words)
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and wait:
+        raise Unavailable(f"asks to slow down: {words}", retry_after=min(float(wait[1]), LONGEST_WAIT))
+
+
+def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
+    told = item["event-data"]
+    client, status = told.get("client-info") or {}, told.get("delivery-status") or {}
+    return Event(
+        kind=_kind(told, status),
+        at=moment(told["timestamp"]),
+        id=str(told.get("id", "")),
+        message=str((told.get("user-variables") or {}).get("nid", "")),
+        provider_id=str(((told.get("message") or {}).get("headers") or {}).get("message-id", "")).strip("<>"),
+        recipient=str(told.get("recipient") or ""),
+        url=str(told.get("url") or ""),
+        ip=str(told.get("ip") or ""),
+        agent=str(client.get("user-agent") or ""),
+        reason=" ".join(str(one) for one in (
+            told.get("reason"), status.get("code"), status.get("message") or status.get("description"),
+            (told.get("reject") or {}).get("reason")) if one),
+        machine_hint=BOTS.get(client.get("bot") or "", client.get("bot") or ""),
+    )  # fmt: skip
+
+
+def _kind(told: Mapping[str, Any], status: Mapping[str, Any]) -> Kind:
+    if told["event"] != "failed":
+        return KINDS.get(told["event"], Kind.UNKNOWN)
+    if told.get("severity") != "permanent":
+        return Kind.DEFERRED
+    reason = str(told.get("reason") or "")
+    if reason.startswith("suppress-"):
+        return Kind.REJECTED
+    # `old` gave up after days of trying, `espblock` is about us: neither is about the mailbox
+    hard = reason == "bounce" and status.get("bounce-type", "hard") == "hard"
+    return Kind.BOUNCED if hard else Kind.SOFT_BOUNCED
+
+
+mailgun = Provider(
+    "mailgun",
+    over_http(request, receipt, judge),
+    mailgun_token,
+    event=event,
+    abilities=Abilities(largest=25_000_000, signs="HMAC of a token", covers="a token"),
+    needs={"key": "the sending key", "domain": "mg.example.com"},
+    once=lambda hook: str(hook.json()["signature"]["token"]),
+)
