@@ -13,6 +13,8 @@ from nurture.engine.deploy import problems_of
 from nurture.language.people import read_people
 from nurture.language.project import read_project
 from nurture.language.reference import reference
+from nurture.providers import PROVIDERS
+from nurture.providers.table import table
 from nurture.rehearsal.stories import tell
 from nurture.settings import PREFIX, ProviderSettings, Settings
 
@@ -102,6 +104,12 @@ def test_every_setting_and_command_that_is_named_exists(page):
     commands = typer.main.get_command(app).commands
     for name in re.findall(r"`nurture ([a-z]+)", text):
         assert name in commands, name
+
+
+def test_every_provider_has_its_line_and_its_paragraph():
+    text = (ROOT / "docs/providers.md").read_text()
+    assert table() in text, "docs/providers.md is old: put what `python -m nurture.providers.table` prints into it"
+    assert sorted(re.findall(r"^## (\w+)$", text, re.MULTILINE)) == sorted(PROVIDERS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -7,9 +7,11 @@ import hmac
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from amazon import TOPIC, Place, signed
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -22,7 +24,9 @@ from nurture.providers.postmark import BOUNCES, postmark
 from nurture.providers.resend import resend
 from nurture.providers.sendgrid import KINDS as SENDGRID_EVENTS
 from nurture.providers.sendgrid import sendgrid
+from nurture.providers.ses import KINDS as SES_EVENTS
 from nurture.providers.signatures import CHALLENGE, standard_webhooks
+from nurture.providers.sns import Sns
 
 NOW = datetime(2026, 3, 12, 9, tzinfo=UTC)
 FOLDER = Path(__file__).parent / "recorded"
@@ -54,10 +58,31 @@ def public(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
     return base64.b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
-SIGN = {"postmark": by_password, "sendgrid": by_ecdsa, "resend": by_hmac}
+def by_body(secret: str, body: bytes, headers: dict[str, str], now: datetime) -> tuple[str, dict[str, str]]:
+    return secret, {}
+
+
+def with_token(secret: str, told: dict, now: datetime) -> dict:
+    """Mailgun puts its proof beside the report."""
+    at, token = str(int(now.timestamp())), "651869375b9df3c98fc15c4889b102119add1235c38fc92824"
+    signature = hmac.digest(secret.encode(), (at + token).encode(), "sha256").hex()
+    return {"signature": {"timestamp": at, "token": token, "signature": signature}, **told}
+
+
+WRAP = {"mailgun": with_token, "ses": lambda secret, told, now: signed(told, now)}
+"""Where the proof is a part of the body."""
+
+SIGN = {
+    "postmark": by_password, "sendgrid": by_ecdsa, "resend": by_hmac, "brevo": by_password, "mailjet": by_password,
+    "mailgun": by_body, "ses": by_body,
+}  # fmt: skip
 ANOTHER = {
     "postmark": "postmark:another",
     "sendgrid": public(ec.derive_private_key(77, ec.SECP256R1())),
+    "brevo": "brevo:another",
+    "mailjet": "mailjet:another",
+    "mailgun": "another key",
+    "ses": TOPIC.replace("123456789012", "210987654321"),
     "resend": "whsec_" + base64.b64encode(b"another secret of 24 byte").decode(),
 }
 
@@ -75,10 +100,12 @@ class Recorded:
 
 def recorded(name: str, told: dict) -> Recorded:
     now = datetime.fromisoformat(told["now"])
-    body = json.dumps(told["body"]).encode() + (b"\r\n" if name == "sendgrid" else b"")
+    posted = WRAP[name](told["secret"], told["body"], now) if name in WRAP else told["body"]
+    body = json.dumps(posted).encode() + (b"\r\n" if name == "sendgrid" else b"")
     secret, proof = SIGN[name](told["secret"], body, told["headers"], now)
     hook = Hook({**told["headers"], **proof}, body)
-    return Recorded(PROVIDERS[name], hook, Account(name, hook_secrets=(secret,)), now, told["expect"])
+    provider = replace(PROVIDERS["ses"], verify=Sns(Place()).verify) if name == "ses" else PROVIDERS[name]
+    return Recorded(provider, hook, Account(name, hook_secrets=(secret,)), now, told["expect"])
 
 
 ALL = [
@@ -111,9 +138,14 @@ def test_a_recorded_hook_is_refused_without_its_proof(name, told):
     one = recorded(name, told)
     wrong = replace(one.account, hook_secrets=(ANOTHER[name],))
     bare = Hook({}, one.hook.body)
-    refused = [(wrong, one.hook), (one.account, bare), (replace(one.account, hook_secrets=()), one.hook)]
-    if name != "postmark":  # it signs nothing: who knows the password may say anything
-        refused.append((one.account, replace(one.hook, body=one.hook.body.replace(b"2", b"3") + b" ")))
+    refused = [(wrong, one.hook), (replace(one.account, hook_secrets=()), one.hook)]
+    refused += (
+        [(one.account, replace(bare, body=json.dumps(told["body"]).encode()))]
+        if name in WRAP
+        else [(one.account, bare)]
+    )
+    if one.provider.abilities.covers.startswith("the body"):  # else who knows the password or a token may say anything
+        refused.append((one.account, replace(one.hook, body=one.hook.body.replace(b"example", b"elsewhere") + b"]")))
         refused += [
             (one.account, replace(one.hook, headers={k: v for k, v in one.hook.headers.items() if k != missing}))
             for missing in one.hook.headers
@@ -122,6 +154,14 @@ def test_a_recorded_hook_is_refused_without_its_proof(name, told):
     for account, hook in refused:
         with pytest.raises(BadSignature):
             one.provider.verify(hook, account, one.now)
+
+
+@pytest.mark.parametrize(("name", "told"), [one for one in ALL if one.values[0] in ("ses", "mailgun", "resend")])
+def test_a_recorded_hook_of_long_ago_or_of_a_time_to_come_is_refused(name, told):
+    one = recorded(name, told)
+    for at in (one.now + timedelta(hours=13), one.now - timedelta(minutes=6)):
+        with pytest.raises(BadSignature):
+            one.provider.verify(one.hook, one.account, at)
 
 
 @pytest.mark.parametrize("name", SIGN)
@@ -141,6 +181,11 @@ def test_there_is_a_recorded_hook_for_every_word_of_the_vendors():
     }
     assert types >= {"email.failed", "email.suppressed"}
     assert {item["event"] for name, one in told if name == "sendgrid" for item in one["body"]} >= set(SENDGRID_EVENTS)
+    for vendor, key in (("mailgun", "event-data"), ("brevo", ""), ("mailjet", "")):
+        reports = [one["body"] for name, one in told if name == vendor]
+        words = {(r[key] if key else r)["event"] for r in reports if isinstance(r, dict)}
+        assert words >= set(import_module(f"nurture.providers.{vendor}").KINDS)
+    assert {one["body"].get("eventType") for name, one in told if name == "ses"} >= set(SES_EVENTS)
     records = {one["body"]["RecordType"] for name, one in told if name == "postmark"}
     assert records == {"Delivery", "Bounce", "SpamComplaint", "Open", "Click", "SubscriptionChange"}
 
@@ -170,6 +215,12 @@ def test_every_bounce_type_of_postmark_has_its_meaning(kind, expected):
         (resend, {"type": "email.sent", "created_at": "0001-01-01T00:00:00+10:00", "data": {}}),
         (resend, {"type": "email.sent", "created_at": 5, "data": {}}),
         (resend, []),
+        *[(PROVIDERS["ses"], item) for item in (None, {}, {"Type": "Notification", "Message": "{"})],
+        (PROVIDERS["ses"], {"Type": "Notification", "Message": '{"eventType": "Send", "mail": {}}'}),
+        *[(PROVIDERS["mailgun"], item) for item in (None, {}, {"event-data": {"event": "opened", "timestamp": "nan"}})],
+        *[(PROVIDERS["brevo"], item) for item in (None, {}, {"event": "click"}, {"event": 1, "ts_epoch": 1})],
+        (PROVIDERS["brevo"], {"event": "click", "ts_epoch": 10**300}),
+        *[(PROVIDERS["mailjet"], item) for item in (None, {}, {"event": "open"}, {"event": "open", "time": "soon"})],
     ],
 )
 def test_a_report_that_cannot_be_read_fails_in_a_way_that_the_engine_sets_aside(provider, item):
