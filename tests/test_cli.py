@@ -249,6 +249,14 @@ def start(project, *words, **environment):
         ({"NURTURE_SECRET_KEY": ""}, "NURTURE_SECRET_KEY is not set"),
         ({"NURTURE_PROVIDER": "postmrk"}, "there is no provider 'postmrk', did you mean 'postmark'?"),
         ({"NURTURE_PROVIDER": "postmark"}, "postmark needs NURTURE_PROVIDERS__POSTMARK__KEY"),
+        (
+            {"NURTURE_PROVIDER": "mailgun", "NURTURE_PROVIDERS__MAILGUN__KEY": "k"},
+            "mailgun needs NURTURE_PROVIDERS__MAILGUN__DOMAIN, like mg.example.com",
+        ),
+        (
+            {"NURTURE_PROVIDER": "postmark", "NURTURE_PROVIDERS__POSTMARK__REGION": "eu"},
+            "NURTURE_PROVIDERS__POSTMARK__REGION: postmark has no region",
+        ),
         ({"NURTURE_PROVIDER": "smtp"}, "smtp needs NURTURE_PROVIDERS__SMTP__URL"),
         ({"NURTURE_PROVIDERS__POSTMARC__KEY": "x"}, "there is no provider 'postmarc', did you mean 'postmark'?"),
         ({"NURTURE_PROVIDERS__POSTMARK__KEE": "x"}, "there is no setting NURTURE_PROVIDERS__POSTMARK__KEE"),

@@ -59,12 +59,12 @@ def known(name, key=KEY, url=""):
     return Account(name, key, url, domain="mg.example.com", region="eu-west-1")
 
 
-def posted(name, message=MESSAGE, url=""):
+def posted(name, message=MESSAGE, url="", key=KEY):
     """What a provider posts for a message."""
     seen = []
     answer = httpx.Response(200, headers={"X-Message-Id": "theirs"}, content=TAKEN[name])
     transport = httpx.MockTransport(lambda request: seen.append(request) or answer)
-    assert PROVIDERS[name].connect(known(name, url=url), transport)(message) == "theirs"
+    assert PROVIDERS[name].connect(known(name, key, url), transport)(message) == "theirs"
     return seen[0]
 
 

@@ -1,18 +1,21 @@
 """The web, as browsers, mail clients, scanners, providers and programs meet it. On both databases."""
 
 import base64
+import hmac
 import json
 import re
 from contextlib import ExitStack
 
 import httpx
 import pytest
+from amazon import TOPIC, signed
 from stage import LINKS, Stage
 
 from nurture.engine.deploy import Current
 from nurture.engine.inbox import Inbox
 from nurture.engine.receive import receive
 from nurture.providers.base import Account
+from nurture.store import hooks
 from nurture.web.app import build
 from nurture.web.serve import listen, serving
 from nurture.web.site import Site
@@ -56,7 +59,9 @@ class Visited(Stage):
         self.inbox = Inbox(store)
         site = Site(
             store, Current(store, self.rules), LINKS, self.inbox,
-            {"postmark": Account("postmark", hook_secrets=("user:password",)), "resend": Account("resend")},
+            {"postmark": Account("postmark", hook_secrets=("user:password",)), "resend": Account("resend"),
+             "mailgun": Account("mailgun", hook_secrets=("key",)), "brevo": Account("brevo", hook_secrets=("user:password",)),
+             "ses": Account("ses", hook_secrets=(TOPIC,))},
             lambda: self.now, "token",
         )  # fmt: skip
         self.stack = ExitStack()
@@ -258,3 +263,28 @@ def test_health_and_headers(visited):
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
     assert visited.web.get("/pages/page.css").status_code == 200
+
+
+def test_a_token_of_mailgun_is_good_for_one_hook(visited):
+    at, token = str(int(visited.now.timestamp())), "token"
+    signature = hmac.digest(b"key", (at + token).encode(), "sha256").hex()
+    proof = {"signature": {"timestamp": at, "token": token, "signature": signature}}
+    for event in ("delivered", "complained", "unsubscribed"):  # the second and third are forged with a seen token
+        body = proof | {"event-data": {"event": event, "timestamp": int(at)}}
+        assert visited.web.post("/hooks/mailgun", json=body).status_code == 200
+    with visited.store.read() as tx:
+        (kept,) = [row for row in hooks.listing(tx, failed=False) if row.provider == "mailgun"]
+    assert b"delivered" in kept.body
+
+
+def test_a_message_of_sns_that_is_not_from_our_topic_is_refused_and_nobody_is_asked(visited):
+    told = signed("hello", visited.now, TopicArn=TOPIC + "x", SigningCertURL="http://127.0.0.1:9/x.pem")
+    assert visited.web.post("/hooks/ses", json=told).status_code == 401
+    told = signed("hello", visited.now, SigningCertURL="http://127.0.0.1:9/x.pem")
+    assert visited.web.post("/hooks/ses", json=told).status_code == 401
+
+
+def test_while_nothing_can_be_kept_each_provider_is_told_to_come_again_in_its_own_way(visited):
+    visited.inbox.close()
+    for name, status in (("postmark", 503), ("brevo", 429)):
+        assert visited.web.post(f"/hooks/{name}", json={}, headers=LOGIN).status_code == status
