@@ -140,7 +140,7 @@ class Writer:
 
     def _refuse(self, page: Page, slots: Slots, step: Step) -> None:
         """No mail without a way out, and no address that leads somewhere a value could have chosen to."""
-        if not leads(page, slots, {slots[UNSUBSCRIBE]}):
+        if slot(UNSUBSCRIBE) not in page.links and not leads(page, slots, {slots[UNSUBSCRIBE]}):
             raise RenderError(f"templates/{step.template}: no unsubscribe link is in this mail; print unsubscribe_url")
         if slots[POSTAL] and slot(POSTAL) not in page.text:
             raise RenderError(f"templates/{step.template}: no postal address is in this mail; print postal_address")

