@@ -123,7 +123,7 @@ def _send(engine: Engine, sender: Sender) -> None:
         done.update(sent=turned.sent, failed=turned.failed, unknown=turned.unknown, postponed=turned.postponed)
         if turned.idle:
             break
-        sender.wait(0.02)
+        sender.wait(0.05)
     if done.total():
         log.info("%s", ", ".join(f"{number} {what}" for what, number in done.items() if number))
 

@@ -29,7 +29,9 @@ class Message:
         """The bytes that are stored before the first attempt."""
         words = [self.subject, self.html, self.text, self.reply_to]
         fields = [self.id, self.key, self.sender, self.to, *words, self.headers]
-        return zlib.compress(json.dumps(fields, ensure_ascii=False).encode(), 1)
+        # a window of 8 KB rather than 32: making the larger one ready takes three quarters of the time of a mail of 6 KB
+        press = zlib.compressobj(level=1, wbits=13, memLevel=6)
+        return press.compress(json.dumps(fields, ensure_ascii=False).encode()) + press.flush()
 
 
 def thaw(frozen: bytes) -> Message:

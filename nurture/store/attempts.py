@@ -7,7 +7,7 @@ found in `sending` is never taken over: it becomes unknown and is settled by evi
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +217,7 @@ def spoil(tx: Connection, rows: Sequence[tuple[str, int, State, str]]) -> set[st
 
 
 def finish(tx: Connection, outcomes: Sequence[Outcome]) -> list[Row]:
-    """Record what came back. Returns the messages that changed, as they stand now.
+    """Record what came back. Returns the messages that changed, as they stood, each with what came of it.
 
     That a mail left is evidence and is believed from anyone, whatever the row says meanwhile; that it did not is
     believed only from whoever holds the claim.
@@ -238,8 +238,13 @@ def finish(tx: Connection, outcomes: Sequence[Outcome]) -> list[Row]:
         tx.execute(
             update(table).where(c.id == bindparam("number")), [_after(one, now_known[one.id]) for one in changed]
         )  # fmt: skip
-    after = by_ids(tx, [one.id for one in changed])
-    return [after[one.id] for one in changed]
+    return [
+        replace(
+            now_known[one.id], state=one.state, provider_id=one.provider_id or now_known[one.id].provider_id,
+            sent_at=one.at if one.state is State.SENT else None,
+        )
+        for one in changed
+    ]  # fmt: skip
 
 
 def _after(outcome: Outcome, before: Row) -> dict[str, Any]:
