@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     send_timeout: Span = Field(timedelta(seconds=20), description="the wall for one attempt to send")
     senders: int = Field(20, ge=1, le=500, description="requests to the provider at the same time")
     allowed_hosts: Names = Field((), description="where an ask may lead that takes its address from an event")
+    reply_domain: str = Field(
+        "", pattern=r"^([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$|^$",
+        description="where mail that people write back comes in, like reply.example.com; its MX is the provider's",
+    )  # fmt: skip
     host: str = Field("127.0.0.1", description="where the web server listens")
     port: int = Field(8000, ge=0, le=65535, description="where the web server listens; 0 takes any free port")
 

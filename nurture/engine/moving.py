@@ -17,7 +17,7 @@ from nurture.journey.branching import UNSUBSCRIBE
 from nurture.journey.enrollment import Award, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
 from nurture.language.sequence import END
-from nurture.store import enrollments, events, messages, people
+from nurture.store import enrollments, events, messages, people, suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -222,7 +222,7 @@ def _follow_echoes(tx: Connection, moves: Moves, deployed: Deployed, now: dateti
         subscriber = moves.subscribers[who]
         if event.kind is Kind.UNSUBSCRIBED and subscriber.status == "active":
             _knows(moves, replace(subscriber, status="unsubscribed"))
-            people.suppress(tx, subscriber.email, "unsubscribed", now)
+            suppressions.bar(tx, [subscriber.email], "unsubscribed", now)
         if who not in loaded:
             loaded.add(who)
             for enrollment, _person in enrollments.of_people(tx, [who], lock=True):

@@ -143,6 +143,13 @@ def _drain(engine: Engine, sender: Sender) -> None:
     sender.close()
 
 
+def flag_on_hangup() -> Flag:
+    """A flag that SIGHUP raises: settings that may change while the engine runs are to be read again."""
+    raised = Flag()
+    signal.signal(signal.SIGHUP, lambda _number, _frame: raised.set())
+    return raised
+
+
 def stop_on_signals(stop: Flag) -> Callable[[], int]:
     """SIGTERM and SIGINT ask to stop in order; a second one leaves at once. Gives the exit code: 130 for SIGINT."""
     came: list[int] = []

@@ -48,6 +48,8 @@ def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Fac
             return _changed(case, enrollment), ()
         case Kind.CLICKED:
             return _clicked(case, enrollment, event)
+        case Kind.REPLIED:
+            return _replied(case, enrollment, event)
         case Kind.ANSWERED:
             return _answered(case, enrollment, event.step, event.answer, event.at)
         case Kind.HAPPENED:
@@ -223,6 +225,14 @@ def _clicked(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     if not event.human:
         return enrollment, ()
     return _answered(case, enrollment, step.name, "yes", event.at)
+
+
+def _replied(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
+    """A reply is a yes where the mail asked for one; to any other mail it is only a happening."""
+    step = case.sequence.steps.get(event.step)
+    if step is None or step.ask.kind != "reply":
+        return enrollment, ()
+    return _answered(case, enrollment, step.name, event.answer, event.at)
 
 
 def _judging(enrollment: Enrollment, until: datetime | None) -> Enrollment:

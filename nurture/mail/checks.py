@@ -109,7 +109,7 @@ def _subjects(sequence: Sequence, step: Step, writer: Writer, values: Mapping[st
 def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str) -> Iterator[Problem]:
     path = f"templates/{step.template}"
     slots = Slots([LINKS.unsubscribe(MESSAGE), "A preheader", LETTERHEAD.postal_address])
-    url = LINKS.ask(MESSAGE, step.ask, step.ask.to)
+    url = LINKS.ask(MESSAGE, step.ask, "mailto:reply@links.example" if step.ask.kind == "reply" else step.ask.to)
     try:
         page = writer.page(step, values, slots, LINKS, MESSAGE, url)
     except RenderError as error:

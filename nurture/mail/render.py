@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.utils import parseaddr
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -74,7 +75,10 @@ class Writer:
             )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
+        reply_to = self._reply_to(step, links, message_id)
         target = target_of(step.ask, enrollment, letterhead.hosts)
+        if step.ask.kind == "reply":
+            target = f"mailto:{parseaddr(reply_to or sequence.sender)[1]}"
         url = links.ask(message_id, step.ask, target)
         unsubscribe = links.unsubscribe(message_id)
         values = names(sequence, step, enrollment, subscriber, zone)
@@ -93,7 +97,7 @@ class Writer:
             subject=subject,
             html=fill_html(page.html, slots),
             text=fill_text(page.text, slots),
-            reply_to=sequence.reply_to,
+            reply_to=reply_to,
             headers=(
                 # RFC 2369 and RFC 8058: one address, and a POST to it unsubscribes
                 ("List-Unsubscribe", f"<{unsubscribe}>"),
@@ -102,6 +106,12 @@ class Writer:
             ),
         )
         return Written(message, url if step.ask.kind in HOSTED else target)
+
+    def _reply_to(self, step: Step, links: Links, message_id: str) -> str:
+        """Where replies go: to us when they mean something here, else where the author wants them."""
+        sequence = self._sequence
+        heard = step.ask.kind == "reply" or any(one.kind == "replied" for one in (*sequence.goal, *sequence.stop))
+        return (links.reply(message_id) if heard else "") or sequence.reply_to
 
     def page(
         self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str

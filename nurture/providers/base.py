@@ -98,7 +98,8 @@ class Provider:
     `needs` are the settings without which it cannot send, each with an example. `once` names what makes two hooks the
     same one, where the same bytes are not the whole answer. `greet` does what a verified hook asks of us beside being
     kept. Where it is set, it and `verify` may ask the network (both raise Unavailable when that fails), so the web
-    calls them in a thread. `busy` is the answer after which the provider tries again.
+    calls them in a thread. `busy` is the answer after which the provider tries again. `most` is the
+    bytes of one hook.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Provider:
     once: Callable[[Hook], str] = field(default=lambda hook: "")  # noqa: ARG005 - "": the same bytes
     greet: Callable[[Hook], None] | None = None
     busy: int = 503
+    most: int = 5_000_000
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})

@@ -131,8 +131,9 @@ def record(tx: Connection, rows: Sequence[Recorded]) -> list[str]:
 
 
 def to_judge(tx: Connection, now: datetime, limit: int) -> list[Row]:
-    """Clicks that have settled and have no verdict, oldest first."""
-    query = select(*COLUMNS).where(c.judged_at <= now).where(c.human.is_(None)).order_by(c.judged_at).limit(limit)
+    """What has settled and waits to be judged, clicks and soft bounces, in the order it happened."""
+    query = select(*COLUMNS).where(c.judged_at <= now).where(c.human.is_(None))
+    query = query.order_by(c.judged_at, c.at, c.id).limit(limit)
     if tx.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
     return [_row(row) for row in tx.execute(query)]
@@ -159,6 +160,25 @@ def judge(tx: Connection, verdicts: Sequence[tuple[int, bool, str]]) -> None:
     if verdicts:
         rows = [{"row": number, "human": int(human), "reason": why} for number, human, why in verdicts]
         tx.execute(update(table).where(c.id == bindparam("row")), rows)
+
+
+def clicks(tx: Connection, after: int, since: datetime, limit: int) -> list[Row]:
+    """Clicks that have a verdict, after one of them, in the order they were written down."""
+    query = select(*COLUMNS).where(c.id > after).where(c.kind == Kind.CLICKED.value).where(c.judged_at.is_not(None))
+    query = query.where(c.human.is_not(None)).where(c.at >= since).order_by(c.id).limit(limit)
+    return [_row(row) for row in tx.execute(query)]
+
+
+def verdicts(tx: Connection) -> dict[bool, int]:
+    """How many clicks on asks people made (True), and how many machines did (False)."""
+    query = select(c.human, func.count()).where(c.kind == Kind.CLICKED.value).where(c.human.is_not(None))
+    return {bool(human): number for human, number in tx.execute(query.group_by(c.human))}
+
+
+def reports_of(tx: Connection, subscriber: int) -> list[Row]:
+    """All that was reported from outside of one person's mail."""
+    query = select(*COLUMNS).where(c.subscriber == subscriber).where(c.key.is_not(None)).order_by(c.at, c.id)
+    return [_row(row) for row in tx.execute(query)]
 
 
 def of_subscriber(tx: Connection, subscriber: int, limit: int) -> list[Row]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 table = tables.hook
 c = table.c
 WAITING, APPLIED, QUARANTINED = "waiting", "applied", "quarantined"
+ITEM = "x-nurture-item"
+"""The header of a row that holds one report of a larger hook."""
+
 TO_APPLY = text("hook.state = 'waiting'")
 """As it stands in the index, so that both databases use it."""
 
@@ -61,7 +64,8 @@ def quarantine(tx: Connection, number: int, error: str, item: str) -> None:
         tx.execute(update(table).where(c.id == number).values(state=QUARANTINED, error=error))
         return
     row = tx.execute(select(*COLUMNS).where(c.id == number)).one()
-    _add(tx, [(Arrived(row.provider, row.headers, item.encode(), row.received_at), QUARANTINED, error)])
+    headers = {**row.headers, ITEM: str(number)}
+    _add(tx, [(Arrived(row.provider, headers, item.encode(), row.received_at), QUARANTINED, error)])
 
 
 def _add(tx: Connection, rows: Sequence[tuple[Arrived, str, str]]) -> list[Any]:
@@ -105,6 +109,11 @@ def replay(tx: Connection, number: int) -> bool:
     return bool(changed.rowcount)
 
 
+def replay_failed(tx: Connection) -> int:
+    """Let everything that could not be read be read again. Returns how many reports that is."""
+    return tx.execute(update(table).where(c.state == QUARANTINED).values(state=WAITING, error="")).rowcount
+
+
 def listing(tx: Connection, *, failed: bool, limit: int = 200) -> list[Row]:
     """Kept reports, newest first; only those that could not be read when `failed`."""
     query = select(*COLUMNS)
@@ -114,3 +123,12 @@ def listing(tx: Connection, *, failed: bool, limit: int = 200) -> list[Row]:
 
 def count(tx: Connection) -> int:
     return int(tx.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def states(tx: Connection) -> dict[str, dict[str, int]]:
+    """How many kept reports are in which state, by provider."""
+    query = select(c.provider, c.state, func.count()).group_by(c.provider, c.state).order_by(c.provider, c.state)
+    found: dict[str, dict[str, int]] = {}
+    for provider, state, number in tx.execute(query):
+        found.setdefault(provider, {})[state] = number
+    return found
