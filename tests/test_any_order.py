@@ -96,7 +96,9 @@ def _state(store):
             meant[table.name] = rows
         elif table.name == "message":
             # a second mail is planned under a new random id; what it is and how it stands is meant
-            meant["message"] = [{name: row[name] for name in ("enrollment", "step", "state", "sent_at")} for row in rows]
+            meant["message"] = [
+                {name: row[name] for name in ("enrollment", "step", "state", "sent_at")} for row in rows
+            ]
         elif table.name == "event":
             reports = [dict(row) for row in rows if row["key"] is not None]
             for row in reports:

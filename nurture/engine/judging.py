@@ -101,4 +101,6 @@ def _again(
         ],
     )
     human = [(rows[click.message], click) for click in other if verdicts[click.id].human]
-    found.moved += carry(tx, deployed, _reached(tx, human), now).decided
+    reached = _reached(tx, human)
+    carry(tx, deployed, reached, now)
+    found.moved += len(reached)

@@ -81,4 +81,4 @@ def look_later(tx: Connection, strays: Sequence[Stray]) -> None:
 def count(tx: Connection) -> dict[str, int]:
     """How many wait, by provider."""
     query = select(c.provider, func.count()).group_by(c.provider).order_by(c.provider)
-    return dict(tx.execute(query).tuples())
+    return {str(row[0]): int(row[1]) for row in tx.execute(query)}
