@@ -13,6 +13,7 @@ import stage as stage_
 from stage import LINKS, MONDAY, Stage
 
 from nurture.engine.deploy import problems_of
+from nurture.engine.inbox import Inbox
 from nurture.engine.receive import receive
 from nurture.errors import BadSignature
 from nurture.journey.events import Kind
@@ -96,8 +97,6 @@ def posted(provider, address, **changes):
 
 
 def come(stage, provider, headers, body):
-    from nurture.engine.inbox import Inbox
-
     inbox = Inbox(stage.store)
     inbox.keep(provider, headers, body, stage.now)
     inbox.close()

@@ -2,9 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import pairwise
 
 import pytest
+from alembic import command
+from sqlalchemy import create_engine, text
 from stage import LINKS, MONDAY, Stage
 
 from nurture.engine import stopping
@@ -14,7 +17,9 @@ from nurture.engine.receive import DROPPED, receive
 from nurture.errors import BadSignature, StoreError
 from nurture.journey.bounces import worn_out
 from nurture.journey.events import Event, Kind
-from nurture.store import events, hooks, strays, suppressions, tallies
+from nurture.store import events, hooks, strays, suppressions, tables, tallies
+from nurture.store.database import open_store
+from nurture.store.migrations import config
 
 LADDER = """\
 start: joined
@@ -143,24 +148,18 @@ def test_a_report_that_comes_before_its_mail_is_known_waits_for_it(stage):
     stage.work()
     mail = stage.delivered[0]
     with stage.store.write() as tx:
-        tx.execute(stage_table().update().values(provider="sendgrid", provider_id=""))
+        tx.execute(tables.message.update().values(provider="sendgrid", provider_id=""))
     early = {**report(mail, "delivered", stage.now), "sg_message_id": "early.recvd"}
     del early["nid"]
     assert come(stage, early).dropped == 0
     assert looked(stage.store, strays.count) == {"sendgrid": 1}
     assert stage.states() == {"tour": "sent"}
     with stage.store.write() as tx:
-        tx.execute(stage_table().update().values(provider_id="early"))
+        tx.execute(tables.message.update().values(provider_id="early"))
     stage.now += timedelta(minutes=1)
     assert receive(stage.store, stage.deployed, LINKS, stage.now).recorded == 1
     assert stage.states() == {"tour": "delivered"}
     assert looked(stage.store, strays.count) == {}
-
-
-def stage_table():
-    from nurture.store import tables
-
-    return tables.message
 
 
 def test_other_peoples_mail_on_the_account_is_dropped_after_a_week_and_counted(stage):
@@ -345,3 +344,18 @@ def test_a_click_that_turns_out_human_is_a_late_yes(stage):
     stage.work()
     assert stage.subjects() == ["Tour", "More"]
     assert judge_again(stage.store, stage.deployed, stage.now, stage.now, apply=False).looked_at == 0
+
+
+def test_what_an_older_version_had_barred_stays_barred(tmp_path):
+    address = f"sqlite:///{tmp_path}/old.db"
+    with create_engine(address).begin() as connection:
+        command.upgrade(config(connection), "0001")
+        digest = sha256(b"ann@example.com").hexdigest()
+        connection.execute(
+            text("INSERT INTO suppression (digest, reason, at) VALUES (:d, 'bounced', 0)"), {"d": digest}
+        )
+    store = open_store(address)
+    with store.read() as tx:
+        assert suppressions.of(tx, ["ann@example.com"])["ann@example.com"].reason == "bounced"
+        assert suppressions.every(tx)[0][0] != digest, "nobody can look an address up without the database's key"
+    store.close()
