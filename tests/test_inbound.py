@@ -63,7 +63,7 @@ steps:
     ask: {click: Show me, to: https://example.com/hello}
     no: end
 """
-RECORDED = Path(__file__).parent / "recorded"
+RECORDED = Path(__file__).parent / "recorded" / "inbound"
 OWN = replace(LINKS, reply_domain="reply.example.com")
 LOGIN = {"authorization": "Basic " + base64.b64encode(b"user:password").decode()}
 

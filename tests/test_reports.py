@@ -14,7 +14,7 @@ from nurture.engine import stopping
 from nurture.engine.inbox import OVERHEAD, Inbox
 from nurture.engine.judging import judge_again
 from nurture.engine.receive import DROPPED, receive
-from nurture.errors import BadSignature, StoreError
+from nurture.errors import StoreError
 from nurture.journey.bounces import worn_out
 from nurture.journey.events import Event, Kind
 from nurture.store import events, hooks, strays, suppressions, tables, tallies
@@ -108,8 +108,7 @@ def test_a_token_that_may_be_used_once_is_not_used_for_another_report(store):
     try:
         inbox.submit("mailgun", {}, b"{1}", MONDAY, "token").result()
         inbox.submit("mailgun", {}, b"{1}", MONDAY, "token").result()  # a retry, which is no attack
-        with pytest.raises(BadSignature):
-            inbox.submit("mailgun", {}, b"{2}", MONDAY, "token").result()
+        inbox.submit("mailgun", {}, b"{2}", MONDAY, "token").result()  # which is one, and changes nothing
         inbox.submit("mailgun", {}, b"{2}", MONDAY, "another").result()
         inbox.submit("other", {}, b"{3}", MONDAY, "token").result()
     finally:

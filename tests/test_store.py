@@ -343,9 +343,8 @@ def test_a_report_is_recorded_once(store):
 def test_the_same_bytes_on_a_hook_are_kept_once_and_replayed_on_demand(store):
     arrived = hooks.Arrived("postmark", {"a": "b"}, b"\x00\xff raw", NOW)
     with store.write() as tx:
-        assert hooks.keep(tx, [arrived, arrived]) == set()
-        assert hooks.keep(tx, [arrived]) == set(), "a repeat is no fault of its sender"
-        assert hooks.count(tx) == 1
+        assert hooks.keep(tx, [arrived, arrived]) == 1
+        assert hooks.keep(tx, [arrived]) == 0
         (waiting,) = hooks.waiting(tx, 10)
         assert (waiting.body, waiting.headers) == (b"\x00\xff raw", {"a": "b"})
         hooks.applied(tx, [waiting.id])
