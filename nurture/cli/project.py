@@ -92,7 +92,8 @@ class At:
 
     def deployed(self, store: Store, now: datetime) -> Deployed:
         """The running version. Changed files are deployed first when no one's place is touched."""
-        from nurture.engine.deploy import Current, deploy_if_safe
+        from nurture.engine.applying import deploy_if_safe
+        from nurture.engine.deploy import Current
 
         if (self.folder / "sequences").is_dir():
             held = deploy_if_safe(store, self.files(), now)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.engine.addresses import normalise
+from nurture.engine.deploy import deciding
 from nurture.engine.moving import await_moments, carry, happen, start
 from nurture.errors import Refused
 from nurture.journey.events import Event, Kind
@@ -80,7 +81,7 @@ def subscribe(
     _declared("tag", tags, deployed.project.people.tags)
     if sequence is not None and sequence not in deployed.sequences:
         raise Refused(f"there is no sequence '{sequence}'{did_you_mean(sequence, deployed.sequences)}")
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         before = people.by_email(tx, address)
         (saved,) = people.save(tx, [people.Newcomer(address, known, frozenset(tags))], now)
         if saved.suppressed:
@@ -112,7 +113,7 @@ def import_batch(
     store: Store, deployed: Deployed, rows: Sequence[Row], *, enroll: str | None, now: datetime
 ) -> Imported:
     """Add many people in one transaction. Enrolls nobody unless asked, and never revives a suppressed address."""
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         saved = people.save(tx, [people.Newcomer(row.email, row.attributes, row.tags) for row in rows], now)
         welcome = [one for one in saved if not one.suppressed]
         subscribers = people.by_ids(tx, [one.id for one in welcome])
@@ -135,7 +136,7 @@ def report(
     """
     address = normalise(email)
     event = _happening(deployed.project.people, name, data, now)
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         subscriber = people.by_email(tx, address)
         if subscriber is None:
             return Reported(address, known=False)

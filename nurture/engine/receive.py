@@ -15,6 +15,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
 from nurture.engine.inbox import OWN
 from nurture.engine.moving import Reached, carry
 from nurture.errors import BadToken
@@ -82,7 +83,7 @@ def receive(store: Store, deployed: Deployed, links: Links, now: datetime, *, ba
     with store.read() as tx:
         if not hooks.any_waiting(tx):
             return Received()
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         arrived = hooks.waiting(tx, batch)
         found: list[tuple[str, Event]] = []
         broken = 0

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
 from nurture.engine.moving import Carried, Reached, carry
 from nurture.journey.events import Event, Kind
 from nurture.journey.verdict import judge
@@ -42,7 +43,7 @@ def tick(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH)
     """One pass: verdicts first, since a yes that was given in time goes before the no."""
     if not _anything_due(store, now):
         return Ticked()
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         clicks = events.to_judge(tx, now, batch)
         reached = _judged(tx, clicks) if clicks else []
         judged = carry(tx, deployed, reached, now) if reached else Carried()

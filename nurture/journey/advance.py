@@ -122,7 +122,7 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
         return end(case, begun, "removed", f"its moment came, but {why}")
     if enrollment.phase == "asked":
         step = case.sequence.steps[enrollment.step]
-        base = _end_of_patience(case, enrollment, step)
+        base = _end_ofpatience(case, enrollment, step)
         return follow(case, enrollment, step.no.arms, base, f"no yes to {step.name} in the time given", by_no=True)
     if enrollment.step in (END, UNSUBSCRIBE):
         how: Ended = "unsubscribed" if enrollment.step == UNSUBSCRIBE else "finished"
@@ -130,12 +130,12 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
     return _mail(case, enrollment, case.sequence.steps[enrollment.step])
 
 
-def _end_of_patience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
+def _end_ofpatience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
     """When the time given to answer was over: `due_at`, unless that was put off while an act was being judged."""
     due_at = enrollment.due_at or case.now
     if enrollment.judging_until is None or enrollment.last_mail_at is None or step.name not in enrollment.asked:
         return due_at
-    return min(due_at, _patience(case, enrollment, step, enrollment.last_mail_at))
+    return min(due_at, patience(case, enrollment, step, enrollment.last_mail_at))
 
 
 def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
@@ -146,6 +146,9 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
     if _done_key(step) in enrollment.done:
         why = f"{step.name} asks for what is done already, so it is not mailed"
         return follow(case, enrollment, step.yes.arms, case.now, why, led_by=step.root)
+    if step.name in enrollment.asked:  # an edit moved it below where the person had it
+        why = f"{step.name} was mailed before an edit moved it, so not again"
+        return follow(case, enrollment, step.no.arms, case.now, why, by_no=True)
     if step.until is not None:
         limit = resolve(case, enrollment, step.until, after=enrollment.due_at or case.now)
         if limit is None or limit.over(case.now):
@@ -165,10 +168,10 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
 def _deadline(case: Case, enrollment: Enrollment, step: Step) -> datetime:
     if step.ask.expires is not None:
         return timing.add(case.now, step.ask.expires, case.zone)
-    return _patience(case, enrollment, step, case.now)
+    return patience(case, enrollment, step, case.now)
 
 
-def _patience(case: Case, enrollment: Enrollment, step: Step, left_at: datetime) -> datetime:
+def patience(case: Case, enrollment: Enrollment, step: Step, left_at: datetime) -> datetime:
     """When silence after this mail becomes a no."""
     if step.until is not None:
         when = resolve(case, enrollment, step.until, after=left_at)
@@ -207,7 +210,7 @@ def _missed(case: Case, enrollment: Enrollment, event: Event) -> Enrollment:
 def _start_clock(case: Case, enrollment: Enrollment, event: Event, why: str) -> Enrollment:
     if enrollment.phase != "asked" or enrollment.step != event.step or enrollment.due_at is not None:
         return enrollment
-    due_at = _patience(case, enrollment, case.sequence.steps[event.step], event.at)
+    due_at = patience(case, enrollment, case.sequence.steps[event.step], event.at)
     return replace(enrollment, due_at=due_at, because=why)
 
 
