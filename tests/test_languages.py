@@ -14,7 +14,8 @@ import pytest
 from stage import LINKS, MONDAY, Stage
 
 from nurture.cli.main import run
-from nurture.engine.deploy import Current, deploy_if_safe, problems_of
+from nurture.engine.applying import deploy_if_safe
+from nurture.engine.deploy import Current, problems_of
 from nurture.engine.inbox import Inbox
 from nurture.language.project import read_project
 from nurture.mail.phrases import FOLDER, in_words, languages, phrases

@@ -5,8 +5,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
+
+from waiting import until
 
 from nurture.cli.main import run
 from nurture.engine.show import person
@@ -37,13 +38,6 @@ AFTER = (
     + step("tour", "end") + "changes:\n  welcome: {was: hello}\n  tips: {go: tour}\n  slow: {waiting: retime}\n"
 )  # fmt: skip
 PEOPLE = 300
-
-
-def wait_for(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it took too long"
-        time.sleep(0.2)
 
 
 def test_three_hundred_people_while_the_engine_runs(url, tmp_path, capfd):
@@ -87,11 +81,11 @@ def test_three_hundred_people_while_the_engine_runs(url, tmp_path, capfd):
         def left():
             return sum(sent(step) for step in ("hello", "slow", "tips"))
 
-        wait_for(lambda: left() == 200)
+        until(lambda: left() == 200)
         (folder / "sequences/ladder.yaml").write_text(AFTER)
         late = nurture("import", str(tmp_path / "second.csv"), "--enroll", "ladder")
         assert "the running version goes on" in late[2]
-        wait_for(lambda: left() == PEOPLE)
+        until(lambda: left() == PEOPLE)
         code, out, _ = nurture("plan", "--json", "--out", str(tmp_path / "plan.json"))
         plan = json.loads(out)
         assert (code, plan["format"]) == (0, "nurture.plan/1")
@@ -105,7 +99,7 @@ def test_three_hundred_people_while_the_engine_runs(url, tmp_path, capfd):
         assert sum(steps[name]["people"]["asked"] for name in ("welcome", "slow", "tips")) == PEOPLE
         slow = steps["slow"]["people"]["asked"]
         assert plan["mails"] == {"now": 0, "within_a_day": 0}  # a wait that is over is no mail yet: tour follows it
-        wait_for(lambda: sent("tour") == slow)
+        until(lambda: sent("tour") == slow)
         assert nurture("plan")[1].startswith("Nothing to do")
     finally:
         for engine in engines:
