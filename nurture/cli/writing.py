@@ -1,4 +1,4 @@
-"""Commands for whoever writes sequences: make a project, check it, rehearse it, look at mails and at the chart."""
+"""Commands for whoever writes sequences: make a project, check it, look at mails and at the chart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Name = Annotated[str, typer.Argument(metavar="SEQUENCE", help="the name of a fil
 
 def register(app: typer.Typer) -> None:
     for name, command in (
-        ("init", init), ("check", check), ("test", play_stories), ("render", render), ("graph", graph),
+        ("init", init), ("check", check), ("render", render), ("graph", graph),
         ("schema", schema),
     ):  # fmt: skip
         app.command(name)(command)
@@ -103,14 +103,14 @@ def _escaped(message: str) -> str:
 
 def _summary(project: Project, errors: int, warnings: int) -> str:
     steps = sum(len(sequence.steps) for sequence in project.sequences.values())
-    read = f"{_many(len(project.sequences), 'sequence')}, {_many(steps, 'step')}"
+    read = f"{many(len(project.sequences), 'sequence')}, {many(steps, 'step')}"
     if not errors and not warnings:
         return f"{read}: no faults."
-    return f"{read}: {_many(errors, 'error')}, {_many(warnings, 'warning')}."
+    return f"{read}: {many(errors, 'error')}, {many(warnings, 'warning')}."
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def many(number: int, what: str, several: str = "") -> str:
+    return f"{number:,} {what if number == 1 else several or f'{what}s'}"
 
 
 def _project_of(at: At, paths: list[Path]) -> At:
@@ -129,44 +129,7 @@ def _within(at: At, problem: Problem, paths: list[Path]) -> bool:
     return not wanted or any(place.is_relative_to(one) for one in wanted)
 
 
-def play_stories(
-    context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SEQUENCE]...", help="only these")] = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="a document instead of text")] = False,
-) -> int:
-    """Play the stories under `tests:` on the real decision, with an imagined calendar."""
-    from nurture.rehearsal.stories import tell
-
-    at: At = context.obj
-    chosen = _sound(at, names or [])
-    told = [story for sequence in chosen for story in tell(sequence, zone=at.settings.timezone)]
-    failed = [story for story in told if story.differences]
-    if as_json:
-        stories = [
-            {"sequence": one.sequence, "name": one.name, "passed": not one.differences, "differences": one.differences,
-             "trace": one.trace}
-            for one in told
-        ]  # fmt: skip
-        say.data(
-            {"format": "nurture.test/1", "passed": len(told) - len(failed), "failed": len(failed), "stories": stories}
-        )
-        return 1 if failed else 0
-    for story in told:
-        mark, tone = ("FAILED", "bold red") if story.differences else ("passed", "green")
-        say.out.print(mark, style=tone, end="")
-        say.out.print(f"  {story.sequence}: {story.name}", markup=False)
-        for difference in story.differences:
-            say.out.print(f"        {difference}", markup=False)
-        if story.differences:
-            say.out.print("        what happened:", style="dim")
-            for line in story.trace:
-                say.out.print(f"          {line}", style="dim", markup=False)
-    say.say(f"{_many(len(told) - len(failed), 'story').replace('storys', 'stories')} passed, {len(failed)} failed.")
-    return 1 if failed else 0
-
-
-def _sound(at: At, names: list[str]) -> list[Sequence]:
+def sound(at: At, names: list[str]) -> list[Sequence]:
     """The sequences of these names (all when none), read without errors. Raises SequenceError or Refused."""
     from nurture.engine.deploy import build
     from nurture.engine.rules import Rules
@@ -193,7 +156,7 @@ def render(
 
     at: At = context.obj
     deployed = build(0, at.files(), at.rules)
-    chosen = _sound(at, [sequence])[0]
+    chosen = sound(at, [sequence])[0]
     if step not in chosen.steps:
         raise Refused(f"{sequence} has no step '{step}'{or_one_of(step, chosen.steps)}")
     if language and language_code(chosen.in_language(language).language) not in _reads(language):
@@ -223,7 +186,7 @@ def graph(
     """The state chart of a sequence, for a README or to look at."""
     from nurture.language.graph import mermaid, svg
 
-    (chosen,) = _sound(context.obj, [sequence])
+    (chosen,) = sound(context.obj, [sequence])
     print(mermaid(chosen) if form == "mermaid" else svg(chosen))
 
 

@@ -62,12 +62,13 @@ def follow(
     led_by: str = "",
     by_no: bool = False,
 ) -> Outcome:
-    """Take the first arm that holds. `base` is when the arm's wait counts from."""
+    """Take the first arm that holds, and say of those above it why they do not. `base` is when the wait counts from."""
     for arm in arms:
         if arm.condition is not None:
-            if not arm.condition.test(lookup(enrollment, case.facts)):
+            held = arm.condition.test(lookup(enrollment, case.facts))
+            why = f"{why}, {says(arm.condition, enrollment, case.facts)}{'' if held else ' is false'}"
+            if not held:
                 continue
-            why = f"{why}, {says(arm.condition, enrollment, case.facts)}"
         due_at, fixed, waits_for = base, False, ""
         if arm.after is not None:
             due_at = timing.add(base, arm.after, case.zone)
@@ -75,6 +76,7 @@ def follow(
             recurs = isinstance(arm.at.point, AtClock)
             when = resolve(case, enrollment, arm.at, after=max(base, case.now) if recurs else base)
             if when is None or when.over(case.now):
+                why = f"{why}, {arm.at.text} is {'unknown' if when is None else 'over'}"
                 continue
             due_at, fixed, waits_for = when.at, when.fixed, arm.at.text
         target = chosen(case, arm.go, led_by or enrollment.step)
@@ -92,8 +94,11 @@ def follow(
             because=f"{why} → {name}",
         )
         if name in case.sequence.steps:
-            at, held = hold(case, moved, case.sequence.steps[name], max(due_at, base))
-            moved = replace(moved, due_at=at, because=f"{moved.because} ({held})" if held else moved.because)
+            at, hindrance = hold(case, moved, case.sequence.steps[name], max(due_at, base))
+            if hindrance:
+                moved = replace(moved, due_at=at, because=f"{moved.because} ({hindrance})")
+            elif at != due_at:
+                moved = replace(moved, due_at=at)
         return moved, ()
     return end(case, enrollment, "finished", f"{why}, no branch holds", by_no=by_no)
 
