@@ -1,4 +1,4 @@
-"""Commands that rehearse: play the stories of a sequence, and send imagined people through it."""
+"""`nurture test`: play the stories of a sequence, and say of each that fails where it went another way."""
 
 from __future__ import annotations
 

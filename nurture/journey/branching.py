@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from nurture.journey import timing
-from nurture.journey.enrollment import Effect, End, Ended, Enrollment, Facts
+from nurture.journey.enrollment import Effect, End, Ended, Enrollment, Facts, changed
 from nurture.language.conditions import UNKNOWN, Condition, Lookup
 from nurture.language.sequence import AtClock, Exit, Goto, Split
 
@@ -83,7 +83,7 @@ def follow(
         if isinstance(target, Exit) and due_at <= case.now:
             return end(case, enrollment, left(target), why, by_no=by_no)
         name = target.step if isinstance(target, Goto) else target.how
-        moved = replace(
+        moved = changed(
             enrollment,
             phase="waiting",
             step=name,
@@ -96,16 +96,16 @@ def follow(
         if name in case.sequence.steps:
             at, hindrance = hold(case, moved, case.sequence.steps[name], max(due_at, base))
             if hindrance:
-                moved = replace(moved, due_at=at, because=f"{moved.because} ({hindrance})")
+                moved = changed(moved, due_at=at, because=f"{moved.because} ({hindrance})")
             elif at != due_at:
-                moved = replace(moved, due_at=at)
+                moved = changed(moved, due_at=at)
         return moved, ()
     return end(case, enrollment, "finished", f"{why}, no branch holds", by_no=by_no)
 
 
 def end(case: Case, enrollment: Enrollment, how: Ended, because: str, *, by_no: bool = False) -> Outcome:
     """The pass is over."""
-    ended = replace(
+    ended = changed(
         enrollment,
         phase="ended",
         due_at=None,

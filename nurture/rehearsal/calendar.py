@@ -50,6 +50,7 @@ class Life:
     mails: list[Mailed] = field(default_factory=list)
     turns: list[tuple[datetime, str]] = field(default_factory=list)
     clicks: dict[str, list[Event]] = field(default_factory=dict)
+    decisions: int = 0
 
 
 def live(
@@ -61,16 +62,21 @@ def live(
     on_mail: OnMail,
     happenings: list[tuple[datetime, Event]],
     until: datetime | None = None,
+    from_start: bool = False,
 ) -> Life:
     """Live from `start` (UTC), when what begins the sequence happens, until nothing is due, or `until`.
 
-    `happenings` come from outside; one that begins the sequence again does so here as well.
+    `happenings` come from outside; one that begins the sequence again does so here as well. `from_start` says that the
+    pass begins now, whatever its start asks for.
     """
     life = Life(Enrollment(1, facts.subscriber.id, sequence.name, 1, start, data=data), facts)
     living = _Living(sequence, life, on_mail)
     for at, event in happenings:
         living.expect(at, event)
-    living.begin(start)
+    if from_start:
+        living.start(life.enrollment, start)
+    else:
+        living.begin(start)
     horizon = start + HORIZON if until is None else until
     now = start
     while (due := living.next()) is not None and due < horizon:
@@ -109,7 +115,7 @@ class _Living:
         """The pass begins, or waits for the moment it begins at, or does not begin, and then it is said why."""
         life, start = self.life, self.sequence.start
         if any(happening.moment is None for happening in start.when):
-            self._start(life.enrollment, None, now)
+            self._start_if_it_may(life.enrollment, now)
             return
         found = start_moment(self.sequence, life.facts, now)
         if found is None:
@@ -122,12 +128,15 @@ class _Living:
         life.enrollment = waiting
         life.turns.append((now, waiting.because))
 
-    def _start(self, fresh: Enrollment, last: Enrollment | None, now: datetime) -> None:
-        if not may_start(self.sequence, fresh.data, self.life.facts, last, now):
-            condition = self.sequence.start.condition
-            why = "the last pass forbids it" if condition is None else f"start asks for {condition.source}"
-            self.life.turns.append((now, f"no pass began: {why}"))
+    def _start_if_it_may(self, fresh: Enrollment, now: datetime) -> None:
+        if may_start(self.sequence, fresh.data, self.life.facts, None, now):
+            self.start(fresh, now)
             return
+        condition = self.sequence.start.condition
+        assert condition is not None, "without a last pass nothing else forbids it"
+        self.life.turns.append((now, f"no pass began: start asks for {condition.source}"))
+
+    def start(self, fresh: Enrollment, now: datetime) -> None:
         self.begun = True
         self.life.enrollment = fresh
         self.happens(Event(Kind.STARTED, now), now)
@@ -141,6 +150,7 @@ class _Living:
             if self._begins_again(event, now):
                 return
         before = life.enrollment
+        life.decisions += 1
         life.enrollment, effects = advance(self.sequence, before, event, life.facts, now)
         if life.enrollment.because != before.because:
             life.turns.append((now, life.enrollment.because))
@@ -158,7 +168,8 @@ class _Living:
     def _mail(self, step: Step, now: datetime) -> None:
         life = self.life
         life.mails.append(Mailed(step.name, now, life.enrollment.because, len(life.turns)))
-        life.facts = replace(life.facts, subscriber=replace(life.facts.subscriber, last_mail_at=now))
+        if life.facts.gap is not None:  # which alone asks when the last mail to a person left
+            life.facts = replace(life.facts, subscriber=replace(life.facts.subscriber, last_mail_at=now))
         for after, doing in self.on_mail(step, now):
             self.expect(now + after, act(step, doing, now + after))
         self.happens(Event(Kind.SENT, now, step=step.name), now)
@@ -185,7 +196,7 @@ class _Living:
         if not starts(self.sequence, event, self.life.facts, last if self.begun else None, now):
             return False
         number = last.number + self.begun
-        self._start(Enrollment(number, last.subscriber, last.sequence, number, now, data=last.data), None, now)
+        self.start(Enrollment(number, last.subscriber, last.sequence, number, now, data=last.data), now)
         return True
 
 

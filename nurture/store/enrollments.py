@@ -231,3 +231,13 @@ def endings(tx: Connection) -> Mapping[str, Mapping[str, int]]:
     for sequence, ended, passes in tx.execute(query.group_by(table.c.sequence, table.c.ended)):
         found[sequence][ended] = passes
     return found
+
+
+def kept(tx: Connection, sequence: str) -> Mapping[str, Mapping[str | int, int]]:
+    """How often the mail of each step of a sequence was answered, by answer."""
+    query = select(table.c.memory).where(table.c.sequence == sequence).execution_options(yield_per=1000)
+    found: dict[str, dict[str | int, int]] = defaultdict(lambda: defaultdict(int))
+    for memory in tx.execute(query).scalars():
+        for value, _, step in memory.get("answers", {}).values():
+            found[step][value] += 1
+    return found
