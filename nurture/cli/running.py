@@ -17,7 +17,7 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.project import At
-from nurture.cli.writing import RECIPES
+from nurture.cli.starting import RECIPES
 from nurture.errors import NurtureError, SettingsError
 
 if TYPE_CHECKING:

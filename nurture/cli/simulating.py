@@ -168,7 +168,8 @@ def _observed(at: At, sequence: Sequence) -> tuple[dict[str, float], dict[tuple[
     with at.store() as store, store.read() as tx:
         mailed = messages.asked(tx).get(sequence.name, {})
         kept = enrollments.kept(tx, sequence.name)
-    rates, answers = {}, {}
+    rates: dict[str, float] = {}
+    answers: dict[tuple[str, AnswerKey], float] = {}
     for name, step in sequence.steps.items():
         if not mailed.get(name):
             say.say(f"nurture: {name} has not been mailed yet, so its rate is a guess")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,41 +19,15 @@ if TYPE_CHECKING:
     from nurture.language.project import Project
     from nurture.language.sequence import Sequence
 
-RECIPES = Path(__file__).with_name("recipes")
-
 Name = Annotated[str, typer.Argument(metavar="SEQUENCE", help="the name of a file in sequences/")]
 
 
 def register(app: typer.Typer) -> None:
     for name, command in (
-        ("init", init), ("check", check), ("render", render), ("graph", graph),
+        ("check", check), ("render", render), ("graph", graph),
         ("schema", schema),
     ):  # fmt: skip
         app.command(name)(command)
-
-
-def init(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that is empty or not there yet")],
-    recipe: Annotated[str, typer.Option(help="what to begin with")] = "welcome",
-) -> None:
-    """Make a project that passes `check` and `test` at once."""
-    from nurture.language.schema_files import SCHEMAS, schema_file
-
-    known = sorted(path.name for path in RECIPES.iterdir() if path.is_dir())
-    if recipe not in known:
-        raise Refused(f"there is no recipe '{recipe}'{or_one_of(recipe, known)}")
-    target: Path = context.obj.folder / folder
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise Refused(f"{target} is not empty; choose another folder, so that nothing is overwritten")
-    shutil.copytree(RECIPES / recipe, target, dirs_exist_ok=True)
-    (target / "gitignore").rename(target / ".gitignore")
-    for kind in SCHEMAS:
-        # the first line of each file names one, so that an editor helps at once
-        (target / f"{kind}.schema.json").write_text(schema_file(kind), encoding="utf-8")
-    say.say(
-        f"Made {target}. Next:\n  nurture -C {target} check\n  nurture -C {target} test\n  nurture -C {target} demo"
-    )
 
 
 def check(
