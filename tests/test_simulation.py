@@ -4,10 +4,14 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 from walking import BUY, CLICK, POLL, written
 
 from nurture.cli.main import run
+from nurture.journey.enrollment import Answer, Enrollment
 from nurture.rehearsal.simulation import Outside, Tally, World, busiest, habits_of, simulate
+from nurture.store import enrollments, messages, people, tables
+from nurture.store.database import open_store
 
 MONDAY = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 LADDER = [
@@ -127,13 +131,22 @@ def test_simulate_as_text_and_as_json(nurture):
     assert nurture(*words)[1] == out
 
 
-def test_rates_may_come_from_the_database(nurture):
-    for name in ("ann", "bob"):
-        nurture("subscribe", f"{name}@example.com")
-    code, out, err = nurture("simulate", "welcome", "--people", "50", "--observed", "--json")
+def test_rates_may_come_from_the_database(nurture, tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/list/nurture.db")
+    for number, answers in enumerate(({"question": Answer("sales", MONDAY, "question")}, {}, {}, {})):
+        with store.write() as tx:
+            (who,) = people.save(tx, [people.Newcomer(f"p{number}@example.com", {}, frozenset())], MONDAY)
+            fresh = Enrollment(0, who.id, "welcome", 1, MONDAY, answers=answers)
+            (place,) = enrollments.add(tx, [fresh])
+            messages.plan(tx, [messages.Plan(f"m{number}", place.id, who.id, "welcome", "question", MONDAY)], MONDAY)
+            tx.execute(update(tables.message).values(sent_at=MONDAY))
+    store.close()
+    code, out, err = nurture("simulate", "welcome", "--people", "50", "--observed", "--yes", "offer=1%", "--json")
     assert code == 0
-    assert "question has not been mailed yet, so its rate is a guess" in err
-    assert json.loads(out)["people"] == 50
+    assert "guide has not been mailed yet, so its rate is a guess" in err
+    question, _, guide, offer = json.loads(out)["steps"]
+    assert (question["rate"], question["answers"]["time"]) == (0.25, 0)
+    assert (guide["rate"], offer["rate"]) == (0.22, 0.01)
 
 
 @pytest.mark.parametrize(
