@@ -74,7 +74,7 @@ def test_the_chart_of_the_home_loan_ladder_says_what_leads_where():
 def test_a_step_tells_its_ask_and_whether_it_repeats_one():
     nodes = {node.id: node for node in chart(example("home-loan")).nodes}
     offer, again = nodes["offer"], nodes["question_again"]
-    assert (offer.ask, offer.size, offer.price, offer.offer) == ("buy", 5, "99 GBP", True)
+    assert (offer.ask, offer.size, offer.price, offer.offer) == ("buy", 4, "99 GBP", True)
     assert (again.again, again.words) == ("question", "Are you looking for a home loan or an auto loan?")
     assert (nodes["start"].words, nodes["goal-reached"].words) == ("joined", "bought review")
 

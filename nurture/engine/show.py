@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nurture.engine.addresses import normalise
 from nurture.journey.enrollment import Enrollment
 from nurture.mail.checks import LINKS as LOOKING
-from nurture.mail.checks import imagined
+from nurture.mail.imagined import someone
 from nurture.store import enrollments, events, messages, people
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def rendered(
     `language` goes before the person's own. Raises RenderError when it cannot be written for them.
     """
     plan = deployed.sequences[sequence]
-    subscriber, enrollment = next(imagined(plan, plan.steps[step], deployed.project.people))
+    subscriber, enrollment = someone(plan, plan.steps[step], deployed.project.people)
     if store is not None and email is not None:
         with store.read() as tx:
             found = people.by_email(tx, normalise(email))
