@@ -481,3 +481,10 @@ def test_five_hundred_steps_are_followed_without_following_every_path():
     text = "start: joined\nfrom: a@example.com\nwithin: 1 day\nsteps:\n" + "".join(lines)
     found = problems_in({"sequences/x.yaml": text, **{f"templates/s{n}.md": "{{ ask }}" for n in range(500)}})
     assert {one.code for one in found} <= {"W408"}
+
+
+def test_a_condition_that_cannot_be_read_is_the_one_fault_and_leads_to_no_false_one():
+    ladder = CONDITIONS % ("joined", '[{if: anwsers.question == "home", go: tour}, {go: end}]', "end")
+    mails = {f"templates/{name}.md": "{{ ask }}" for name in ("question", "guide")}
+    files = {"sequences/x.yaml": ladder, **mails, "templates/tour.md": SAID + "\n\n{{ ask }}"}
+    assert [one.code for one in problems_in(files)] == ["E205"]

@@ -65,7 +65,8 @@ def check(
                 f"::{one.severity} file={one.file},line={one.line},col={one.column},title={one.code}::{_escaped(one.message)}"
             )
     else:
-        say.problems(found, {path: body.decode("utf-8", "replace") for path, body in files.items()})
+        blamed = {one.file for one in found} & files.keys()
+        say.problems(found, {path: files[path].decode("utf-8", "replace") for path in blamed})
         say.say(_summary(project, errors, len(found) - errors))
     return 1 if errors or (strict and found) else 0
 

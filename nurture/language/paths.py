@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nurture.language.conditions import UNKNOWN
+from nurture.language.conditions import UNKNOWN, UNREAD
 from nurture.language.knowing import NOTHING, OFFER, Known, Sample, Values, after
 from nurture.language.sequence import ALWAYS_KNOWN, Goto, Split
 
@@ -37,6 +37,8 @@ class Arrival:
 
 def arrivals(sequence: Sequence, people: People) -> dict[str, Arrival]:
     """For each step that some path reaches, in the order of the page."""
+    if sequence.start.condition is UNREAD:
+        return {}
     begun = beginning(sequence, people)
     found = {name: Arrival(begun, 0) for name in steps_of(sequence.start.go)}
     for step in sequence.steps.values():
@@ -103,7 +105,7 @@ def _along(arms: tuple[Arm, ...], known: Known) -> Iterator[tuple[str, Known]]:
     """Each arm that can be taken, with what is known of those who take it."""
     left: Known | None = known
     for arm in arms:
-        if left is None:
+        if left is None or arm.condition is UNREAD:
             return
         taken = after(arm.condition, left, holds=True)
         if taken is not None:

@@ -38,21 +38,22 @@ MJML = (
 _TAG = re.compile(r"<(mj-[\w-]*)")
 _PLACE = re.compile(r"(templates/.+?):(\d+): (.*)", re.DOTALL)
 
+_TAGS = re.compile(r"<style.*?</style>|<[^>]*>|\s+", re.DOTALL)
 _UNKNOWN = re.compile(r"'(\w+)' is not known of this person")
 LONGEST_SUBJECT = 60
 LARGEST = 102 * 1024
 """Bytes of HTML, after which Gmail clips a mail."""
 
 
-def check(sequence: Sequence, press: Press, people: People, *, trusted: bool = True) -> list[Problem]:
+def check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
     """All E3xx but E309, and what is to be said of a mail's words and size (W404 to W406). In each language."""
     spoken = [problem for one in sequence.languages.values() for problem in check(one, press, people)]
     return [*_check(sequence, press, people), *(problem for problem in spoken if problem.code != "E301")]
 
 
-def _check(sequence: Sequence, press: Press, people: People, trusted: bool = True) -> list[Problem]:
+def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
     writer = Writer(sequence, press)
-    arrived = arrivals(sequence, people) if trusted else {}
+    arrived = arrivals(sequence, people)
     found: list[Problem] = []
     for step in sequence.steps.values():
         if not step.template:
@@ -95,13 +96,14 @@ def _written(
     found = {(one.code, one.line, one.message): one for one in looked.problems()}
     looked_at = {(one.file, one.line) for one in found.values()}
     hidden = {one.path for one in looked.printed.unsure.values()}
+    seen: set[Page] = set()
     for number, (subscriber, enrollment) in enumerate(
-        imagined(sequence, step, people, known, looked.printed.read, hidden)
+        imagined(sequence, step, people, known, looked.printed.asked, hidden)
     ):
         values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone))
         for problem in (
             *_lines(sequence, step, writer, values, with_length=number == 0),
-            *_mail(step, writer, values, source),
+            *_mail(step, writer, values, source, seen),
         ):
             told = _named(problem, people, files)
             if problem.code != "E302" or (problem.file, problem.line) not in looked_at:
@@ -145,7 +147,8 @@ def _lines(
             yield Problem(sequence.file, spot.line, spot.column, "W406", pressing(words, step), spot.width)
 
 
-def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str) -> Iterator[Problem]:
+def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str, seen: set[Page]) -> Iterator[Problem]:
+    """What is wrong with the mail to one person. `seen` are those that were looked at already."""
     path = f"templates/{step.template}"
     slots = Slots([LINKS.unsubscribe(MESSAGE), "A preheader", LETTERHEAD.postal_address])
     url = LINKS.ask(MESSAGE, step.ask, step.ask.to)
@@ -158,6 +161,9 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str)
         else:
             yield Problem(place[1], int(place[2]), 1, "E302", place[3])
         return
+    if page in seen:
+        return
+    seen.add(page)
     asks = {url, *(LINKS.choice(MESSAGE, key) for key in step.ask.answers)}
     if not leads(page, slots, asks):
         yield Problem(
@@ -172,7 +178,7 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str)
             f"this mail has more than {LARGEST // 1024} KB of HTML, so Gmail clips it before its end; make it shorter"
         )
         yield Problem(path, 1, 1, "W405", what)
-    if (words := scarce(page.text, step)) is not None:
+    if (words := scarce(_TAGS.sub(" ", page.html), step)) is not None:
         line, column = _find(source, words)
         yield Problem(path, line, column, "W406", pressing(words, step), len(words) if words in source else 1)
 

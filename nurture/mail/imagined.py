@@ -51,17 +51,18 @@ def anybody(sequence: Sequence, people: People) -> Known:
 
 
 def imagined(
-    sequence: Sequence, step: Step, people: People, known: Known, read: Collection[Path], pinned: Collection[Path]
+    sequence: Sequence, step: Step, people: People, known: Known, asked: Collection[Path], pinned: Collection[Path]
 ) -> Iterator[Person]:
-    """People who differ in what the mail looks at (`read`). What is `pinned` is known of all of them."""
+    """People who differ in what decides about the mail (`asked`), then one of whom as little as can be is known. What is `pinned` is known of all of them."""
     everything = [("answers", one.name) for one in sequence.steps.values() if not one.repeats]
     everything = [path for path in everything if sequence.steps[path[1]].position < step.position]
     paths: list[Path] = [*everything, *((name,) for name in people.attributes), *_data(sequence, people), OFFER]
-    extra = [path for path in read if path[0] in ("tags", "bought") and len(path) == 2]
+    extra = [path for path in asked if path[0] in ("tags", "bought") and len(path) == 2]
     choices = {path: _values(path, sequence, people, known, path in pinned) for path in (*paths, *extra)}
     first: Case = {path: values[0] for path, values in choices.items()}
-    for case in _cases(first, {path: values for path, values in choices.items() if path in read and len(values) > 1}):
+    for case in _cases(first, {path: values for path, values in choices.items() if path in asked and len(values) > 1}):
         yield _person(sequence, step, case)
+    yield _person(sequence, step, {path: values[-1] for path, values in choices.items()})
 
 
 def _cases(first: Case, varied: Mapping[Path, list[object]]) -> Iterator[Case]:
@@ -70,7 +71,6 @@ def _cases(first: Case, varied: Mapping[Path, list[object]]) -> Iterator[Case]:
             yield {**first, **dict(zip(varied, chosen, strict=True))}
         return
     yield first
-    yield {**first, **{path: values[-1] for path, values in varied.items()}}
     others = ({**first, path: value} for path, values in varied.items() for value in values[1:])
     yield from islice(others, MOST)
 

@@ -37,13 +37,13 @@ class Print:
 
 @dataclass(slots=True)
 class Printed:
-    """`unsure` prints can fail; `read` are all names that the template looks at."""
+    """`unsure` prints can fail. `asked` are the names that decide what a mail says, in an `{% if %}` for instance."""
 
     unsure: dict[tuple[str, int], Print] = field(default_factory=dict)
-    read: set[Path] = field(default_factory=set)
+    asked: set[Path] = field(default_factory=set)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=200)
 def _parsed(source: str) -> nodes.Template | None:
     """The tree, each node's `lineno` being where it begins in the text; None when it cannot be read."""
     if "{" not in source:
@@ -145,7 +145,7 @@ class _Walk:
     def _assign(self, node: nodes.Assign, known: Known) -> Known:
         inner = Printed()
         _Walk(self.file, self.source, self.files, inner, self.depth)._prints(node.node, known)
-        self.found.read |= inner.read
+        self.found.asked |= inner.asked
         return _local(node.target, known, SOME | NOTHING if inner.unsure else SOME)
 
     def _include(self, name: str, known: Known) -> None:
@@ -155,7 +155,7 @@ class _Walk:
         _Walk(name, source, self.files, self.found, self.depth + 1).body(tree.body, known)
 
     def _given(self, test: nodes.Node, known: Known, *, holds: bool) -> Known | None:
-        self._reads(test)
+        self._asks(test)
         return assume(test, known, holds=holds)
 
     def _prints(self, node: nodes.Node, known: Known | None) -> None:
@@ -164,13 +164,11 @@ class _Walk:
             return
         path = path_of(node)
         if path is not None:
-            self.found.read.add(path)
             if not known.sure(path):
                 self._note(node, path)
             return
         match node:
             case nodes.Or():
-                self._reads(node.left)
                 self._prints(node.right, assume(node.left, known, holds=False))
             case nodes.And():
                 self._prints(node.left, known)
@@ -180,23 +178,19 @@ class _Walk:
                 if node.expr2 is not None:
                     self._prints(node.expr2, assume(node.test, known, holds=False))
             case nodes.Filter(name="default" | "d"):
-                if node.node is not None:
-                    self._reads(node.node)
                 for argument in node.args:
                     self._prints(argument, known)
-            case nodes.Compare() | nodes.Not() | nodes.Test():
-                self._reads(node)
-            case nodes.Call():
+            case nodes.Compare() | nodes.Not() | nodes.Test() | nodes.Call():
                 # what a macro does with what it is given shows when the mail is rendered
-                self._reads(node)
+                self._asks(node)
             case _:
                 for child in node.iter_child_nodes():
                     self._prints(child, known)
 
-    def _reads(self, node: nodes.Node) -> None:
+    def _asks(self, node: nodes.Node) -> None:
         for one in (node, *node.find_all((nodes.Name, nodes.Call, nodes.Getattr, nodes.Getitem))):
             if (path := path_of(one)) is not None:
-                self.found.read.add(path)
+                self.found.asked.add(path)
 
     def _note(self, node: nodes.Node, path: Path) -> None:
         name = node if isinstance(node, nodes.Name) else next(node.find_all(nodes.Name))
