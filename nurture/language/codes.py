@@ -90,6 +90,13 @@ def _mail(shown: str, name: str = "tour.md", no: str = "end") -> Example:
     return _project(f"{_HEAD}{_ASKED % no}{tour}", shown, path, **{path: shown})
 
 
+def _german(shown: str) -> Example:
+    """The tour in a second language."""
+    path = "sequences/example.de.yaml"
+    text = f"steps:\n{shown}"
+    return _project(_HEAD + _TOUR, text, path, **{path: text, "templates/tour.de.md": "Hallo,\n\n{{ ask }}\n"})
+
+
 def _first(ask: str, rest: str = "    yes: end\n    no: end\n") -> str:
     return f"  hello:\n    subject: Hello\n    ask: {ask}\n{rest}"
 
@@ -298,6 +305,13 @@ _ALL = (
         'Their mail cannot be written. Write what it says instead: {{ first_name or "friend" }}, or put it into {% if first_name %}.',
         _mail("Hello {{ first_name }},\n\n{{ ask }}\n"),
         _mail('Hello {{ first_name or "friend" }},\n\n{{ ask }}\n'),
+    ),
+    Code(
+        "E309", "words missing in a language",
+        "A file such as example.de.yaml says the words of a sequence in another language, and some of them are not there.",
+        "Whoever speaks that language would get a mail that is half in another.",
+        _german("  tour:\n    ask: {click: Zeig mir die Tour}\n"),
+        _german("  tour:\n    subject: So geht es\n    ask: {click: Zeig mir die Tour}\n"),
     ),
     # --- the ladder
     Code(

@@ -100,7 +100,11 @@ def _person(sequence: Sequence, step: Step, case: Case) -> Person:
     def named(group: str) -> dict[str, object]:
         return {path[1]: value for path, value in values.items() if path[0] == group and len(path) == 2}
 
-    attributes = {"language": sequence.language, **ALWAYS, **{path[0]: value for path, value in values.items() if len(path) == 1 and path != OFFER}}
+    attributes = {
+        "language": sequence.language,
+        **ALWAYS,
+        **{path[0]: value for path, value in values.items() if len(path) == 1 and path != OFFER},
+    }
     subscriber = Subscriber(
         1, "ann@example.com", attributes=attributes, tags=frozenset(named("tags")),
         bought=dict.fromkeys(named("bought"), NOW), joined_at=NOW,
