@@ -51,7 +51,7 @@ steps:
     no: end
   offer:
     subject: ["Until {{ offer.deadline }}", "The offer, {{ first_name or 'friend' }}"]
-    ask: {buy: review, label: Book it, price: 99 GBP, to: https://example.com/buy, expires: 2 days}
+    ask: {buy: review, label: Book it, price: 99 GBP, to: https://example.com/buy, expires: 2 days, size: 4}
     no: end
 """
 GERMAN = """\
