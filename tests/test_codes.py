@@ -8,6 +8,7 @@ import pytest
 from nurture.cli.explaining import page
 from nurture.cli.main import run
 from nurture.engine.deploy import problems_of
+from nurture.engine.planning import finished
 from nurture.language.codes import CODES
 from nurture.language.project import read_project
 
@@ -16,21 +17,20 @@ SOURCES = [path.read_text() for path in (ROOT / "nurture").rglob("*.py") if path
 USED = {code for source in SOURCES for code in re.findall(r'"([EW]\d{3})"', source)}
 
 
-def codes_in(example):
-    return [
-        problem.code
-        for problem in problems_of(read_project({path: text.encode() for path, text in example.files.items()}))
-    ]
+def codes_in(example, *, deployed=False):
+    project = read_project({path: text.encode() for path, text in example.files.items()})
+    found = [*problems_of(project), *(finished(project, project) if deployed else ())]
+    return [problem.code for problem in found]
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_wrong_example_of_a_code_has_that_fault_and_no_other(code):
-    assert codes_in(CODES[code].wrong) == [code]
+    assert codes_in(CODES[code].wrong, deployed=CODES[code].once_deployed) == [code]
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_right_example_of_a_code_has_no_fault(code):
-    assert codes_in(CODES[code].right) == []
+    assert codes_in(CODES[code].right, deployed=True) == []
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -148,7 +148,7 @@ def plan(
         mails_now=now_due,
         mails_soon=soon_due,
         refusals=tuple(refusals),
-        done=tuple(_done(before, project)),
+        done=tuple(finished(before, project)),
         other=tuple(_elsewhere(old_files, files, differences)),
         same_files=dict(old_files) == dict(files),
         touched=tuple(_touched(differences, standing, kept)),
@@ -243,7 +243,8 @@ def _heir(one: SequenceDiff, gone: str) -> str:
     return next((now[name] for name in below if name in now), END)
 
 
-def _done(before: Project | None, after: Project) -> Iterator[Problem]:
+def finished(before: Project | None, after: Project) -> Iterator[Problem]:
+    """W410: rules of `changes:` that made what runs already."""
     for name, sequence in after.sequences.items():
         for rule in done(None if before is None else before.sequences.get(name), sequence):
             yield Problem(rule.file, rule.mark.line, rule.mark.column, "W410", rule.words, rule.mark.width)

@@ -56,7 +56,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One kind of fault."""
+    """One kind of fault. `once_deployed`: it is one only when this very version runs already."""
 
     code: str
     title: str
@@ -64,6 +64,7 @@ class Code:
     why: str
     wrong: Example
     right: Example
+    once_deployed: bool = False
 
 
 def _project(sequence: str, shown: str, path: str = FILE, **other: str) -> Example:
@@ -374,6 +375,14 @@ _ALL = (
         "Late answers are common. Move the step that the yes leads to below the one that silence leads to.",
         _steps(_two("    yes: tour\n", "    no: other\n") + "\n" + _TOUR + "\n  other:\n    subject: Something else\n    ask: {click: Show me that, to: https://example.com/that}\n    yes: end\n    no: end\n"),
         _steps(_two("    yes: tour\n", "    no: other\n") + "\n  other:\n    subject: Something else\n    ask: {click: Show me that, to: https://example.com/that}\n    yes: end\n    no: end\n\n" + _TOUR),
+    ),
+    Code(
+        "W410", "a rule under changes: is done",
+        "The version that runs was made by this rule already, so it will never be read again. `nurture plan` and `nurture apply` say so.",
+        "What is left standing looks as if it were still to come, and the next who edits the file wonders.",
+        _steps(_two("    yes: end\n") + "changes:\n  hello: {was: greeting}\n"),
+        _steps(_two("    yes: end\n")),
+        once_deployed=True,
     ),
     Code(
         "W411", "a download file is missing",
