@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
+from nurture.engine.hearsay import hear
 from nurture.engine.inbox import OWN
 from nurture.engine.moving import Reached, carry
 from nurture.errors import BadToken
@@ -86,18 +87,22 @@ def receive(store: Store, deployed: Deployed, links: Links, now: datetime, *, ba
     with deciding(store, deployed) as tx:
         arrived = hooks.waiting(tx, batch)
         found: list[tuple[str, Event]] = []
+        sound: list[hooks.Row] = []
         broken = 0
         for hook in arrived:
             readable, faults = read_hook(hook, links)
             found += [(hook.provider, event) for event in readable]
+            sound += [] if faults else [hook]
             for item, error in faults:
                 broken += 1
                 hooks.quarantine(tx, hook.id, error, item)
+        heard = hear(tx, deployed, sound, now)
         hooks.applied(tx, [hook.id for hook in arrived])
         reports, dropped = _ours(tx, found, links)
         recorded = apply_reports(tx, deployed, reports, now)
     return Received(
-        len(arrived), recorded, len(reports) - recorded, dropped, broken, more=len(arrived) == batch
+        hooks=len(arrived), recorded=recorded + heard.recorded, repeated=len(reports) - recorded + heard.repeated,
+        dropped=dropped, quarantined=broken + heard.quarantined, more=len(arrived) == batch,
     )  # fmt: skip
 
 
@@ -116,7 +121,9 @@ def read_hook(hook: hooks.Row, links: Links) -> tuple[list[Event], list[tuple[st
         try:
             event = provider.event(item, raw) if provider.event else None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-            faults.append((json.dumps(item, default=str)[:10_000], f"{type(error).__name__}: {error}"))
+            # the only report of a hook stands for the whole: written anew, it may be the bytes that are kept already
+            alone = "" if len(items) == 1 else json.dumps(item, default=str)[:10_000]
+            faults.append((alone, f"{type(error).__name__}: {error}"))
             continue
         if event is not None:
             readable.append(_linked(event, links))
