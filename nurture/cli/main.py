@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 import nurture
-from nurture.cli import deploying, doctoring, explaining, operating, people, rehearsing, running, simulating, starting, writing
+from nurture.cli import (
+    deploying,
+    doctoring,
+    explaining,
+    operating,
+    people,
+    rehearsing,
+    running,
+    simulating,
+    starting,
+    writing,
+)
 from nurture.cli.project import At
 from nurture.cli.say import say
 from nurture.errors import NurtureError, Refused, SequenceError, SettingsError
