@@ -64,6 +64,7 @@ class At:
             awaiting=settings.awaiting,
             postal_address=settings.postal_address,
             hosts=frozenset(settings.allowed_hosts),
+            products=settings.products,
         )
 
     @property
@@ -92,7 +93,8 @@ class At:
 
     def deployed(self, store: Store, now: datetime) -> Deployed:
         """The running version. Changed files are deployed first when no one's place is touched."""
-        from nurture.engine.deploy import Current, deploy_if_safe
+        from nurture.engine.applying import deploy_if_safe
+        from nurture.engine.deploy import Current
 
         if (self.folder / "sequences").is_dir():
             held = deploy_if_safe(store, self.files(), now)
@@ -102,10 +104,14 @@ class At:
 
     def provider(self) -> Provider:
         from nurture.providers import PROVIDERS
+        from nurture.providers.base import sends_nothing
 
         name = self.settings.provider
         if name not in PROVIDERS:
-            raise SettingsError(f"NURTURE_PROVIDER: there is no provider '{name}'{or_one_of(name, PROVIDERS)}")
+            senders = [one for one, known in PROVIDERS.items() if known.connect is not sends_nothing]
+            raise SettingsError(f"NURTURE_PROVIDER: there is no provider '{name}'{or_one_of(name, senders)}")
+        if PROVIDERS[name].connect is sends_nothing:
+            raise SettingsError(f"NURTURE_PROVIDER: {name} sends no mail, it only reports; choose another")
         return PROVIDERS[name]
 
     def accounts(self) -> dict[str, Account]:

@@ -17,7 +17,7 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.project import At
-from nurture.cli.writing import RECIPES
+from nurture.cli.starting import RECIPES
 from nurture.errors import NurtureError, SettingsError
 
 if TYPE_CHECKING:
@@ -158,8 +158,9 @@ def demo(
     browser: Annotated[bool, typer.Option(help="open the page")] = True,
 ) -> int:
     """Imagined subscribers, fast time, an inbox page. Nothing leaves the machine and nothing is kept."""
+    from nurture.engine.applying import deploy_if_safe
     from nurture.engine.demo import YOU, Crowd, FastTime, Imagined, come, crowd
-    from nurture.engine.deploy import Current, deploy_if_safe, read_folder
+    from nurture.engine.deploy import Current, read_folder
     from nurture.engine.inbox import Inbox
     from nurture.engine.rules import Rules
     from nurture.engine.run import Engine, running, stop_on_signals

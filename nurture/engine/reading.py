@@ -46,7 +46,8 @@ def read_hook(hook: hooks.Row, links: Links) -> tuple[list[Event], list[tuple[st
         try:
             event = provider.event(item, raw) if provider.event else None
         except UNREADABLE as error:
-            text = "" if alone else json.dumps(item, default=str)
+            # the only report of a hook stands for the whole: written anew, it may be the bytes that are kept already
+            text = "" if alone or len(items) == 1 else json.dumps(item, default=str)
             faults.append((text, f"{type(error).__name__}: {error}"))
             continue
         if event is not None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
+from nurture.engine.hearsay import hear
 from nurture.engine.inbox import OWN
 from nurture.engine.moving import Reached, carry, happen
 from nurture.engine.reading import read_hook, stored, thawed
@@ -97,23 +99,27 @@ def receive(store: Store, deployed: Deployed, links: Links, now: datetime, *, ba
     with store.read() as tx:
         if not hooks.any_waiting(tx) and not strays.any_due(tx, now):
             return Received()
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         looked_at = strays.due(tx, now, batch)
         arrived = hooks.waiting(tx, batch)
         found: list[tuple[str, Event]] = [(stray.provider, thawed(stray.event)) for stray in looked_at]
+        sound: list[hooks.Row] = []
         broken = 0
         for hook in arrived:
             readable, faults = read_hook(hook, links)
             found += [(hook.provider, event) for event in readable]
+            sound += [] if faults else [hook]
             for item, error in faults:
                 broken += 1
                 hooks.quarantine(tx, hook.id, error, item)
+        heard = hear(tx, deployed, sound, now)
         hooks.applied(tx, [hook.id for hook in arrived])
         reports, unknown = _ours(tx, found, links)
         dropped = _put_off(tx, looked_at, unknown, len(found), now)
         recorded = apply_reports(tx, deployed, reports, now)
     return Received(
-        len(arrived), recorded, len(reports) - recorded, dropped, broken, more=len(arrived) == batch
+        hooks=len(arrived), recorded=recorded + heard.recorded, repeated=len(reports) - recorded + heard.repeated,
+        dropped=dropped, quarantined=broken + heard.quarantined, more=len(arrived) == batch,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
 from nurture.engine.moving import Reached, carry
 from nurture.errors import NurtureError, Rejected, Unavailable, Uncertain
 from nurture.journey import timing
@@ -130,6 +131,7 @@ class Sender:
         self._back: SimpleQueue[Outcome] = SimpleQueue()
         self._in_flight: dict[str, int] = {}
         self._senders = senders
+        self._version: int | None = None
         self._threads = [
             Thread(target=self._hand_over, args=(account,), name=f"sender-{n}", daemon=True) for n in range(senders)
         ]
@@ -138,6 +140,7 @@ class Sender:
 
     def turn(self, deployed: Deployed, now: datetime, *, stopping: bool = False) -> Turned:
         """Commit what came back and what goes next, hand that over, and write the mails after it."""
+        self._follow_version(deployed, now)
         outcomes = self._come_back()
         free = self._senders * 2 - len(self._in_flight)
         wanted = 0 if stopping else self.gate.allows(min(free, len(self._ready)), now)
@@ -145,19 +148,23 @@ class Sender:
         room = 0 if stopping or self.gate.shut(now) else self._senders * 4 - len(self._ready)
         if not self._anything(outcomes, begins, room, now):
             return Turned(in_flight=len(self._in_flight), ready=len(self._ready))
-        with self._store.write() as tx:
-            counts = self._finish(tx, deployed, outcomes, now)
-            begun = self._begin(tx, deployed, begins, now)
-            claimed = self._claim(tx, deployed, room, now) if room > self._senders else []
-            if stopping and self._ready:
-                self._put_back(tx, now)
+        try:
+            with deciding(self._store, deployed) as tx:
+                counts = self._finish(tx, deployed, outcomes, now)
+                begun = self._begin(tx, deployed, begins, now)
+                claimed = self._claim(tx, deployed, room, now) if room > self._senders else []
+                if stopping and self._ready:
+                    self._put_back(tx, now, "the engine stopped")
+        except NurtureError:
+            self._take_back(outcomes, begins)
+            raise
         for ready in begins:
             if ready.claimed.id in begun:
                 self._in_flight[ready.claimed.id] = ready.claimed.token
                 self._work.put((ready, ready.claimed.attempt + 1))
         faults = self._write_mails(deployed, claimed, now)
         if faults:
-            with self._store.write() as tx:
+            with deciding(self._store, deployed) as tx:
                 counts += self._spoil(tx, deployed, faults, now)
         return Turned(
             begun=len(begun), sent=counts[State.SENT], failed=counts[State.FAILED], unknown=counts[State.UNKNOWN],
@@ -195,6 +202,20 @@ class Sender:
             self._in_flight.pop(outcome.id, None)
         return outcomes
 
+    def _take_back(self, outcomes: list[Outcome], begins: list[Ready]) -> None:
+        """What was not committed is still to be done: answers are not lost, mails keep their turn."""
+        for outcome in outcomes:
+            self._in_flight[outcome.id] = outcome.token
+            self._back.put(outcome)
+        self._ready.extendleft(reversed(begins))
+
+    def _follow_version(self, deployed: Deployed, now: datetime) -> None:
+        """Mails that were written with another version and have not left are written again with this one."""
+        if self._version not in (None, deployed.id) and self._ready:
+            with deciding(self._store, deployed) as tx:
+                self._put_back(tx, now, "another version was deployed")
+        self._version = deployed.id
+
     def _anything(self, outcomes: list[Outcome], begins: list[Ready], room: int, now: datetime) -> bool:
         if outcomes or begins or (room == 0 and self._ready):
             return True
@@ -227,9 +248,9 @@ class Sender:
             deadline,
         )  # fmt: skip
 
-    def _put_back(self, tx: Connection, now: datetime) -> None:
-        """What was claimed and will not be sent by this process goes back for the next one."""
-        rows = [(ready.claimed.id, ready.claimed.token, now, "the engine stopped") for ready in self._ready]
+    def _put_back(self, tx: Connection, now: datetime, why: str) -> None:
+        """What was claimed and will not be sent as it is written goes back, to be claimed anew."""
+        rows = [(ready.claimed.id, ready.claimed.token, now, why) for ready in self._ready]
         attempts.postpone(tx, rows)
         self._ready.clear()
 

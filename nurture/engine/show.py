@@ -9,7 +9,7 @@ from nurture.engine.addresses import normalise
 from nurture.journey.enrollment import Enrollment
 from nurture.journey.events import Kind
 from nurture.mail.checks import LINKS as LOOKING
-from nurture.mail.checks import imagined
+from nurture.mail.imagined import someone
 from nurture.store import enrollments, events, messages, people, suppressions
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def rendered(
     `language` goes before the person's own. Raises RenderError when it cannot be written for them.
     """
     plan = deployed.sequences[sequence]
-    subscriber, enrollment = next(imagined(plan, plan.steps[step], deployed.project.people))
+    subscriber, enrollment = someone(plan, plan.steps[step], deployed.project.people)
     if store is not None and email is not None:
         with store.read() as tx:
             found = people.by_email(tx, normalise(email))

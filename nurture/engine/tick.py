@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
 from nurture.engine.judging import judged_clicks
 from nurture.engine.moving import Carried, carry
 from nurture.engine.stopping import grade
@@ -42,7 +43,7 @@ def tick(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH)
     """One pass: verdicts first, since a yes that was given in time goes before the no."""
     if not _anything_due(store, now):
         return Ticked()
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         settled = events.to_judge(tx, now, batch)
         clicks = [row for row in settled if row.kind == Kind.CLICKED]
         reached = judged_clicks(tx, clicks) if clicks else []

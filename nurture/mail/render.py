@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -19,10 +21,11 @@ from nurture.mail.person import names
 from nurture.mail.slots import Slots, fill_html, fill_text, slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from nurture.journey.enrollment import Enrollment, Subscriber
-    from nurture.language.sequence import Ask, Sequence, Step
+    from nurture.language.sequence import Ask, Place, Sequence, Step
+
+Line = Callable[[Mapping[str, object]], str]
+"""A subject or preheader, ready to be filled in."""
 
 UNSUBSCRIBE, PREHEADER, POSTAL = 0, 1, 2
 """The slots that every mail has."""
@@ -58,8 +61,8 @@ class Writer:
         self._sequence = sequence
         self._templates = press.templates
         self._press = press
-        self._subjects: dict[tuple[str, int], Callable[[Mapping[str, object]], str]] = {}
-        self._preheaders: dict[str, Callable[[Mapping[str, object]], str]] = {}
+        self._subjects: dict[tuple[str, int], Line] = {}
+        self._preheaders: dict[str, Line] = {}
         self._others = {one.language: Writer(one, press) for one in sequence.languages.values()}
 
     def write(
@@ -129,19 +132,28 @@ class Writer:
             slot(PREHEADER) if slots[PREHEADER] else "", slot(POSTAL) if slots[POSTAL] else "",
         )  # fmt: skip
 
-    def subject(self, step: Step, subscriber: Subscriber) -> Callable[[Mapping[str, object]], str]:
+    def subject(self, step: Step, subscriber: Subscriber) -> Line:
         """The subject this person gets, ready to be filled in. Of several, each person always draws the same."""
         ticket = lot(subscriber.id, f"{self._sequence.name}/{step.name}/subject")
-        return self.subject_at(step, int(ticket * len(step.subjects)))
+        return self._subject_at(step, int(ticket * len(step.subjects)))
 
-    def subject_at(self, step: Step, number: int) -> Callable[[Mapping[str, object]], str]:
+    def _subject_at(self, step: Step, number: int) -> Line:
         known = self._subjects.get((step.name, number))
         if known is None:
             known = self._templates.line(step.subjects[number], f"the subject of {self._sequence.name}.{step.name}")
             self._subjects[step.name, number] = known
         return known
 
-    def _preheader(self, step: Step) -> Callable[[Mapping[str, object]], str]:
+    def lines(self, step: Step) -> Iterator[tuple[str, Place, Callable[[], Line]]]:
+        """The subjects and the preheader as they were written, where they stand in the file, and what compiles them."""
+        for number, text in enumerate(step.subjects):
+            place: Place = ("steps", step.name, "subject")
+            one = partial(self._subject_at, step, number)
+            yield text, (*place, number) if len(step.subjects) > 1 else place, one
+        if step.preheader:
+            yield step.preheader, ("steps", step.name, "preheader"), partial(self._preheader, step)
+
+    def _preheader(self, step: Step) -> Line:
         known = self._preheaders.get(step.name)
         if known is None:
             known = self._templates.line(step.preheader, f"the preheader of {self._sequence.name}.{step.name}")

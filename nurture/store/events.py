@@ -187,6 +187,12 @@ def of_subscriber(tx: Connection, subscriber: int, limit: int) -> list[Row]:
     return sorted((_row(row) for row in tx.execute(query)), key=lambda row: (row.at, row.id))
 
 
+def bought_between(tx: Connection, subscriber: int, product: str, start: datetime, end: datetime) -> bool:
+    """Whether it is on record that a person bought this product then."""
+    query = select(c.id).where(c.subscriber == subscriber, c.kind == "bought", c.reason == product)
+    return tx.execute(query.where(c.at.between(start, end)).limit(1)).first() is not None
+
+
 def latest(tx: Connection, after: int, limit: int) -> list[Row]:
     """The log after an entry, for pages that follow it live."""
     query = select(*COLUMNS).where(c.id > after).order_by(c.id.desc()).limit(limit)

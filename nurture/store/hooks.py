@@ -97,6 +97,12 @@ def waiting(tx: Connection, limit: int) -> list[Row]:
     return [Row(*row) for row in tx.execute(query)]
 
 
+def one_at_a_time(tx: Connection) -> None:
+    """No other worker passes here until this transaction ends: two reports of one purchase must see each other."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock(726584)"))
+
+
 def applied(tx: Connection, ids: Sequence[int]) -> None:
     """These have had their effect; what was quarantined stays so."""
     for some in chunks(ids):
@@ -119,6 +125,16 @@ def listing(tx: Connection, *, failed: bool, limit: int = 200) -> list[Row]:
     query = select(*COLUMNS)
     query = query.where(c.state == QUARANTINED) if failed else query
     return [Row(*row) for row in tx.execute(query.order_by(c.id.desc()).limit(limit))]
+
+
+def oldest(tx: Connection) -> datetime | None:
+    """When the report came that waits longest."""
+    return tx.execute(select(c.received_at).where(TO_APPLY).order_by(c.id).limit(1)).scalar()
+
+
+def count_failed(tx: Connection) -> int:
+    """How many reports were put aside."""
+    return int(tx.execute(select(func.count()).where(c.state == QUARANTINED)).scalar_one())
 
 
 def count(tx: Connection) -> int:

@@ -292,13 +292,16 @@ class InstallationRow(SQLModel, table=True):
 
 
 class DeployRow(SQLModel, table=True):
-    """A version: which file has which content."""
+    """A version: which file has which content, who made it the running one and why, what it did to people."""
 
     __tablename__ = "deploy"
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
     at: datetime = Field(sa_column=Column(Instant, nullable=False))
     files: dict[str, str] = Field(sa_column=Column(Json, nullable=False))
+    who: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    why: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    plan: dict[str, Any] = Field(sa_column=Column(Json, nullable=False, server_default="{}"))
 
 
 class BlobRow(SQLModel, table=True):

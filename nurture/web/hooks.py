@@ -60,7 +60,7 @@ async def _hook(site: Site, request: Request) -> Response:
     if body is None:
         return _no(413, f"a report has {provider.most:,} bytes at most")
     headers = {key.lower(): value for key, value in request.headers.items()}
-    raw = Hook(headers, body)
+    raw = Hook(headers, body, _known_as(site, request))
     now = site.now()
     try:
         if provider.greet is None:
@@ -82,6 +82,12 @@ async def _hook(site: Site, request: Request) -> Response:
     except StoreError as error:
         return _no(provider.busy, str(error), {"Retry-After": "10"})
     return JSONResponse({"ok": True})
+
+
+def _known_as(site: Site, request: Request) -> str:
+    """The address that the sender was given: a proxy may have changed the one that arrived."""
+    query = request.url.query
+    return f"{site.links.hosted_url}{request.url.path}{query and '?'}{query}"
 
 
 async def _body(request: Request, most: int) -> bytes | None:
