@@ -10,7 +10,7 @@ from stage import LINKS, MONDAY, Stage
 
 from nurture.engine.receive import receive
 from nurture.engine.rules import Rules
-from nurture.store import hooks, people
+from nurture.store import hooks, people, suppressions
 
 LADDER = """\
 title: A ladder
@@ -192,7 +192,7 @@ def test_an_own_service_takes_a_person_off_the_list(stage):
     assert stage.place("ladder", "rosa@example.net")["ended"] == "unsubscribed"
     with stage.store.read() as tx:
         assert people.by_email(tx, "rosa@example.net").status == "unsubscribed"
-        assert people.suppression(tx, ["rosa@example.net"]) == {"rosa@example.net": "unsubscribed"}
+        assert suppressions.of(tx, ["rosa@example.net"])["rosa@example.net"].reason == "unsubscribed"
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,8 @@ def test_a_header_of_stripe_that_does_not_fit_is_refused(header):
 def test_one_broken_report_of_a_shuffled_batch_stops_none_of_its_neighbours(store, name):
     told = json.loads((Path(__file__).parent / f"recorded/{name}.json").read_text())["hooks"]
     reports = [item for hook in told for item in hook["body"] if item != {"msys": {}}]
-    readable = sum(expected is not None for hook in told for expected in hook["expect"])
+    # nobody here sent these mails; where only the provider's own id is known, one may still turn out to be ours
+    never_ours = sum(bool(expected and expected["message"]) for hook in told for expected in hook["expect"])
     stage = Stage(store, {})
     for seed in range(5):
         batch = [*reports, {"event": "open", "msys": {"track_event": {"type": "open", "seed": seed}}}]
@@ -197,8 +198,7 @@ def test_one_broken_report_of_a_shuffled_batch_stops_none_of_its_neighbours(stor
         body = json.dumps(batch).encode()
         body = urlencode({"mandrill_events": body}).encode() if name == "mandrill" else body
         received = stage.hook(name, body)
-        # nobody here sent these mails
-        assert (received.hooks, received.quarantined, received.dropped) == (1, 1, readable)
+        assert (received.hooks, received.quarantined, received.dropped) == (1, 1, never_ours)
         assert stage.hook(name, body).hooks == 0
     stage.close()
 
