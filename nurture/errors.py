@@ -5,6 +5,7 @@ NurtureError
 ├── SettingsError      a setting is missing or wrong: the operator mends it
 ├── Refused            an input was refused (an address, an event, a CSV cell): the sender mends it
 ├── RenderError        a mail cannot be written for one person: it alone stops, the marketer mends the template
+├── Outdated           another version was deployed meanwhile: begin again with that one
 ├── StoreError         the database cannot be used: locked, newer, unreachable, full
 ├── DeliveryError      a provider did not take a mail
 │   ├── Rejected       refused for good: do not try this message again
@@ -44,6 +45,10 @@ class Refused(NurtureError):
 
 class RenderError(NurtureError):
     """A mail cannot be written for this person; the others are not held up."""
+
+
+class Outdated(NurtureError):
+    """Another version runs than the one this was decided with; nothing of it was kept."""
 
 
 class StoreError(NurtureError):

@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     secret_key: Secrets = Field((), description="signs links; several, comma-separated, rotate: the first signs")
     provider: str = Field("outbox", description="who sends: outbox keeps mail in the database and shows it")
     providers: dict[str, ProviderSettings] = Field(default_factory=dict, description="keys and hosts by provider")
+    products: dict[str, str] = Field(
+        default_factory=dict, description="what a seller's own ids (price_…, plink_…) are in people.yaml"
+    )
     tick: Span = Field(timedelta(seconds=1), description="how often the engine looks for what is due")
     settle: Span = Field(timedelta(seconds=30), description="how long a click waits for its verdict")
     postal_address: str = Field("", description="yours, at the foot of every mail; the law wants it in many countries")
@@ -118,6 +121,11 @@ class Settings(BaseSettings):
     send_timeout: Span = Field(timedelta(seconds=20), description="the wall for one attempt to send")
     senders: int = Field(20, ge=1, le=500, description="requests to the provider at the same time")
     allowed_hosts: Names = Field((), description="where an ask may lead that takes its address from an event")
+    reply_domain: str = Field(
+        "", pattern=r"^([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$|^$",
+        description="where mail that people write back comes in, like reply.example.com; its MX is the provider's",
+    )  # fmt: skip
+    dkim_selectors: Names = Field((), description="names of your DKIM keys, for `nurture doctor` to look up")
     host: str = Field("127.0.0.1", description="where the web server listens")
     port: int = Field(8000, ge=0, le=65535, description="where the web server listens; 0 takes any free port")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from editor import SERVER, Editor
 
-from nurture.cli.writing import RECIPES
+from nurture.cli.starting import RECIPES
 from nurture.engine.deploy import problems_of
 from nurture.language.project import read_project
 from nurture.language.schema import schema

@@ -14,7 +14,8 @@ import pytest
 from stage import LINKS, MONDAY, Stage
 
 from nurture.cli.main import run
-from nurture.engine.deploy import Current, deploy_if_safe, problems_of
+from nurture.engine.applying import deploy_if_safe
+from nurture.engine.deploy import Current, problems_of
 from nurture.engine.inbox import Inbox
 from nurture.language.project import read_project
 from nurture.mail.phrases import FOLDER, in_words, languages, phrases
@@ -50,7 +51,7 @@ steps:
     no: end
   offer:
     subject: ["Until {{ offer.deadline }}", "The offer, {{ first_name or 'friend' }}"]
-    ask: {buy: review, label: Book it, price: 99 GBP, to: https://example.com/buy, expires: 2 days}
+    ask: {buy: review, label: Book it, price: 99 GBP, to: https://example.com/buy, expires: 2 days, size: 4}
     no: end
 """
 GERMAN = """\

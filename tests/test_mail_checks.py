@@ -93,23 +93,23 @@ def test_the_folder_of_the_sequence_goes_before_the_common_one():
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "piece"),
+    ("text", "line", "column", "piece"),
     [
-        ("Hello,\n\n{{ nobody }}\n\n{{ ask }}\n", 3, "'nobody' is not known of this person"),
-        ("Hello,\n{% if kept %}\n{{ ask }}\n", 3, "endif"),
-        ("{{ ask }}\n\n{{ kept | frobnicate }}\n", 3, "No filter named 'frobnicate'"),
-        ("{{ ask }}\n{{ 1 // 0 }}\n", 2, "zero"),
-        ("{{ ask }}\n\n\n{{ 'a' * 9999999999 }}\n", 4, "for numbers only"),
-        ("{{ ask }}\n{{ kept.__class__.__mro__ }}\n", 2, "unsafe"),
-        ("{{ ask }}\n{{ said('tuor') }}\n", 2, "there is no such step"),
-        ("{% include 'nowhere.md' %}\n{{ ask }}\n", 1, "there is no template templates/nowhere.md"),
-        ("{{ ask }}\n{{ lipsum() }}\n", 2, "'lipsum' is not known"),
-        ("{{ ask }\n", 1, "unexpected '}'"),
+        ("Hello,\n\n{{ nobody }}\n\n{{ ask }}\n", 3, 4, "'nobody' is not known of this person"),
+        ("Hello,\n{% if kept %}\n{{ ask }}\n", 3, 1, "endif"),
+        ("{{ ask }}\n\n{{ kept | frobnicate }}\n", 3, 1, "No filter named 'frobnicate'"),
+        ("{{ ask }}\n{{ 1 // 0 }}\n", 2, 1, "zero"),
+        ("{{ ask }}\n\n\n{{ 'a' * 9999999999 }}\n", 4, 1, "for numbers only"),
+        ("{{ ask }}\n{{ kept.__class__.__mro__ }}\n", 2, 1, "unsafe"),
+        ("{{ ask }}\n{{ said('tuor') }}\n", 2, 4, "there is no step 'tuor', did you mean 'tour'?"),
+        ("{% include 'nowhere.md' %}\n{{ ask }}\n", 1, 1, "there is no template templates/nowhere.md"),
+        ("{{ ask }}\n{{ lipsum() }}\n", 2, 4, "'lipsum' is not known"),
+        ("{{ ask }\n", 1, 1, "unexpected '}'"),
     ],
 )
-def test_a_template_that_fails_says_its_line(text, line, piece):
+def test_a_template_that_fails_says_its_line(text, line, column, piece):
     spot, message = only(problems_with(tour_md=text))
-    assert spot == ("templates/tour.md", line, 1, "E302")
+    assert spot == ("templates/tour.md", line, column, "E302")
     assert piece in message
     assert "templates/tour.md" not in message
 
@@ -121,26 +121,26 @@ def test_a_fault_in_what_a_template_includes_is_told_of_that_file():
         "templates/foot.md": "A\n{{ nobody }}\n",
     }
     spot, _ = only(problems_in(files))
-    assert spot == ("templates/foot.md", 2, 1, "E302")
+    assert spot == ("templates/foot.md", 2, 4, "E302")
 
 
 def test_a_template_that_fails_for_one_answer_only_is_found():
     text = '{% if answers.question == "auto" %}\n{{ nobody }}\n{% endif %}\n{{ ask }}\n'
     spot, _ = only(problems_with(tour_md=text))
-    assert spot == ("templates/tour.md", 2, 1, "E302")
+    assert spot == ("templates/tour.md", 2, 4, "E302")
 
 
 def test_a_subject_that_fails_is_found_in_the_sequence():
     files = {**FILES, "sequences/sound.yaml": SEQUENCE.replace("subject: A tour", "subject: A tour, {{ nobody }}")}
     spot, message = only(problems_in(files))
-    assert spot == ("sequences/sound.yaml", 13, 14, "E302")
+    assert spot == ("sequences/sound.yaml", 13, 25, "E302")
     assert "'nobody' is not known of this person" in message
 
 
 def test_of_several_subjects_the_one_that_fails_is_found():
     several = SEQUENCE.replace("subject: A tour", 'subject: [A tour, "A tour, {{ nobody }}"]')
     spot, _ = only(problems_in({**FILES, "sequences/sound.yaml": several}))
-    assert spot == ("sequences/sound.yaml", 13, 23, "E302")
+    assert spot == ("sequences/sound.yaml", 13, 35, "E302")
 
 
 def test_a_template_that_is_not_utf_8_is_found_at_its_line():

@@ -42,11 +42,17 @@ URLS = {
     "mailgun": "https://api.mailgun.net/v3/mg.example.com/messages",
     "brevo": "https://api.brevo.com/v3/smtp/email",
     "mailjet": "https://api.mailjet.com/v3.1/send",
+    "mailersend": "https://api.mailersend.com/v1/email",
+    "sparkpost": "https://api.sparkpost.com/api/v1/transmissions",
+    "mandrill": "https://mandrillapp.com/api/1.0/messages/send",
 }
 HTTP = tuple(URLS)
 OBJECT = {"ErrorCode": 0, **dict.fromkeys(["MessageID", "MessageId", "messageId", "id"], "theirs"),
-          "Messages": [{"Status": "success", "To": [{"MessageID": "theirs"}]}]}  # fmt: skip
-TAKEN = dict.fromkeys(HTTP, json.dumps(OBJECT).encode())  # a good answer of each
+          "Messages": [{"Status": "success", "To": [{"MessageID": "theirs"}]}],
+          "results": {"id": "theirs", "total_accepted_recipients": 1}}  # fmt: skip
+TAKEN = dict.fromkeys(HTTP, json.dumps(OBJECT).encode()) | {
+    "mandrill": b'[{"_id":"theirs","status":"sent"}]'
+}  # a good answer of each
 WHOLE = {
     name: b"HTTP/1.1 200 OK\r\nX-Message-Id: theirs\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     for name, body in TAKEN.items()

@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from waiting import until
 
 from benchmarks.machines import ROOT, fake_esp, fake_smtp
 
@@ -105,14 +106,6 @@ class Project:
             process.wait()
             reader.join()
             process.stderr.close()
-
-
-def until(true, what="it did not happen", seconds=60):
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not true():
-        assert time.monotonic() < deadline, what
-        pause.wait(0.05)
 
 
 def accepted(log):

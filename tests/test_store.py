@@ -213,6 +213,20 @@ def test_a_place_comes_back_as_it_was_saved(store):
     assert found == saved
 
 
+def test_kept_asks_are_counted_by_mail_and_answer(store):
+    said = {"ann": ("home", "question"), "bob": ("home", "question_again"), "cyd": ("home", "question"), "dan": None}
+    for name, answer in said.items():
+        answers = {} if answer is None else {"question": Answer(answer[0], NOW, answer[1])}
+        place(store, person(store, f"{name}@example.com"), answers=answers)
+    with store.read() as tx:
+        counted = enrollments.kept(tx, "ladder")
+        assert {step: dict(found) for step, found in counted.items()} == {
+            "question": {"home": 2},
+            "question_again": {"home": 1},
+        }
+        assert not enrollments.kept(tx, "another")
+
+
 def test_a_pass_begins_once(store):
     who = person(store)
     place(store, who)

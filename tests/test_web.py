@@ -205,7 +205,12 @@ def test_a_hook_must_prove_from_whom_it_is(visited):
     assert visited.web.post("/hooks/sendgrid", json=[]).status_code == 401
     assert visited.web.post("/hooks/nobody", json={}).status_code == 404
     assert visited.web.post("/hooks/outbox", json={}).status_code == 404
-    assert visited.web.get("/hooks/postmark").status_code == 405
+    assert visited.web.head("/hooks/postmark").status_code == 200, "Mandrill looks with HEAD before it posts"
+    assert visited.web.get("/hooks/nobody").status_code == 404
+    assert visited.web.post("/hooks/postmark-inbound", json={}, headers=LOGIN).status_code == 401, "it has its own"
+    visited.inbox.close()
+    closed = visited.web.post("/hooks/postmark", json={"RecordType": "Delivery"}, headers=LOGIN)
+    assert (closed.status_code, closed.headers["retry-after"]) == (503, "10"), "what is not on disk has no 2xx"
 
 
 def test_a_hook_is_kept_before_it_is_answered_and_read_afterwards(visited):

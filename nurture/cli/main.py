@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 import nurture
-from nurture.cli import operating, people, running, writing
+from nurture.cli import (
+    deploying,
+    doctoring,
+    explaining,
+    operating,
+    people,
+    rehearsing,
+    reports,
+    running,
+    simulating,
+    starting,
+    writing,
+)
 from nurture.cli.project import At
 from nurture.cli.say import say
 from nurture.errors import NurtureError, Refused, SequenceError, SettingsError
@@ -19,7 +31,19 @@ app = typer.Typer(
     name="nurture", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     rich_markup_mode="markdown", context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-for room in (writing, people, running, operating):
+for room in (
+    starting,
+    writing,
+    explaining,
+    rehearsing,
+    simulating,
+    deploying,
+    people,
+    running,
+    operating,
+    doctoring,
+    reports,
+):
     room.register(app)
 
 

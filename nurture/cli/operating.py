@@ -1,4 +1,4 @@
-"""Commands for whoever runs the engine: the outbox, the inbox of hooks, pauses, settings, the database."""
+"""Commands for whoever runs the engine: the outbox, pauses, settings, the database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class As(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    for command in (messages, resolve, hooks, replay, pause, resume, config):
+    for command in (messages, resolve, pause, resume, config):
         app.command(command.__name__)(command)
     database = typer.Typer(no_args_is_help=True, help="The database.")
     database.command("upgrade")(upgrade)
@@ -81,47 +81,6 @@ def resolve(
         say.say(f"{message} is not unknown; `nurture messages --state unknown` lists those that are.")
         return 1
     print(f"{message} is settled: {verdict.value}.")
-    return 0
-
-
-def hooks(
-    context: typer.Context,
-    *,
-    failed: Annotated[bool, typer.Option("--failed", help="only those that could not be read")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """The inbox of webhooks, as they came."""
-    from nurture.store import hooks as inbox
-
-    at: At = context.obj
-    with at.store() as store, store.read() as tx:
-        found = [
-            {
-                "id": one.id, "provider": one.provider, "received_at": one.received_at.isoformat(), "state": one.state,
-                "error": one.error, "body": one.body.decode("utf-8", "replace"),
-            }
-            for one in inbox.listing(tx, failed=failed)
-        ]  # fmt: skip
-    if as_json:
-        say.data({"format": "nurture.hooks/1", "hooks": found})
-        return
-    for one in found:
-        print(f"{one['id']}  {one['received_at']}  {one['provider']}  {one['state']}  {one['error']}".rstrip())
-    if not found:
-        say.say("No such hooks.")
-
-
-def replay(context: typer.Context, hook: Annotated[int, typer.Argument(metavar="ID")]) -> int:
-    """Let a kept webhook have its effect again. What is known already changes nothing."""
-    from nurture.store import hooks as inbox
-
-    at: At = context.obj
-    with at.store() as store, store.write() as tx:
-        done = inbox.replay(tx, hook)
-    if not done:
-        say.say(f"There is no webhook {hook}; `nurture hooks` lists them.")
-        return 1
-    print(f"{hook} is applied again by the engine's next turn.")
     return 0
 
 

@@ -250,13 +250,14 @@ def show(
 ) -> int:
     """The trace of a person: where they stand, what happened and why."""
     from nurture.engine.addresses import normalise
-    from nurture.engine.show import person
+    from nurture.engine.show import barred, person
 
     at: At = context.obj
     with at.store() as store:
         found = person(store, normalise(email))
+        why = barred(store, normalise(email)) if found is None else None
     if found is None:
-        say.say(f"Nobody has the address {email}.")
+        say.say(f"Nobody has the address {email}.{f' It gets no mail: {_why(why)}.' if why else ''}")
         return 1
     if as_json:
         say.data(found)
@@ -271,6 +272,8 @@ def _story(found: dict[str, Any]) -> None:
     known = ", ".join(f"{name} {value}" for name, value in found["attributes"].items())
     tags = f"; tagged {', '.join(found['tags'])}" if found["tags"] else ""
     line(f"  {found['status']}{f'; {known}' if known else ''}{tags}", markup=False)
+    if found["suppressed"]:
+        line(f"  gets no mail: {_why(found['suppressed'])}", markup=False)
     for place in found["enrollments"]:
         line(f"\n{place['sequence']}", style="bold", end="", markup=False)
         line(f"  {_where(place)}", markup=False)
@@ -293,6 +296,11 @@ def _story(found: dict[str, Any]) -> None:
         place = f" {one['sequence']}{'.' if one['step'] else ''}{one['step']}" if one["sequence"] else ""
         reason = f": {one['reason']}" if one["reason"] else ""
         line(f"  {say.clock(one['at'])}  {one['kind']}{verdict}{place}{reason}", markup=False)
+
+
+def _why(barred: dict[str, Any]) -> str:
+    because = f" ({barred['because']})" if barred["because"] else ""
+    return f"{barred['reason']}{because}, since {say.clock(barred['since'])}"
 
 
 def _where(place: dict[str, Any]) -> str:

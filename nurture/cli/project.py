@@ -64,6 +64,7 @@ class At:
             awaiting=settings.awaiting,
             postal_address=settings.postal_address,
             hosts=frozenset(settings.allowed_hosts),
+            products=settings.products,
         )
 
     @property
@@ -92,7 +93,8 @@ class At:
 
     def deployed(self, store: Store, now: datetime) -> Deployed:
         """The running version. Changed files are deployed first when no one's place is touched."""
-        from nurture.engine.deploy import Current, deploy_if_safe
+        from nurture.engine.applying import deploy_if_safe
+        from nurture.engine.deploy import Current
 
         if (self.folder / "sequences").is_dir():
             held = deploy_if_safe(store, self.files(), now)
@@ -102,24 +104,31 @@ class At:
 
     def provider(self) -> Provider:
         from nurture.providers import PROVIDERS
+        from nurture.providers.base import sends_nothing
 
         name = self.settings.provider
         if name not in PROVIDERS:
-            raise SettingsError(f"NURTURE_PROVIDER: there is no provider '{name}'{or_one_of(name, PROVIDERS)}")
+            senders = [one for one, known in PROVIDERS.items() if known.connect is not sends_nothing]
+            raise SettingsError(f"NURTURE_PROVIDER: there is no provider '{name}'{or_one_of(name, senders)}")
+        if PROVIDERS[name].connect is sends_nothing:
+            raise SettingsError(f"NURTURE_PROVIDER: {name} sends no mail, it only reports; choose another")
         return PROVIDERS[name]
 
     def accounts(self) -> dict[str, Account]:
-        from nurture.providers import PROVIDERS
+        from nurture.providers import HOOKS, PROVIDERS
         from nurture.providers.base import Account
 
         found = {}
-        for name, said in self.settings.providers.items():
-            if name not in PROVIDERS:
-                hint = or_one_of(name, PROVIDERS)
-                raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}: there is no provider '{name}'{hint}")
+        for written, said in self.settings.providers.items():
+            name = written if written in PROVIDERS else written.replace("_", "-")
+            if name not in PROVIDERS and name not in HOOKS:
+                hint = or_one_of(name, {**PROVIDERS, **HOOKS})
+                raise SettingsError(f"NURTURE_PROVIDERS__{written.upper()}: there is no provider '{name}'{hint}")
             for option in ("domain", "region"):
-                if getattr(said, option) and option not in PROVIDERS[name].needs:
-                    raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}__{option.upper()}: {name} has no {option}")
+                if getattr(said, option) and (name not in PROVIDERS or option not in PROVIDERS[name].needs):
+                    raise SettingsError(
+                        f"NURTURE_PROVIDERS__{written.upper()}__{option.upper()}: {name} has no {option}"
+                    )
             secrets = tuple(secret.get_secret_value() for secret in said.hook_secret)
             found[name] = Account(
                 name, said.key.get_secret_value(), said.url.rstrip("/"), secrets, said.rate, said.domain, said.region
@@ -147,7 +156,8 @@ class At:
                 "NURTURE_SECRET_KEY is not set; links in mails are signed with it. Make one: "
                 "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
             )
-        return Links(self.settings.base_url, self.settings.base_url or own, Signer(keys))
+        base = self.settings.base_url
+        return Links(base, base or own, Signer(keys), self.settings.reply_domain)
 
 
 def moment(text: str | None) -> datetime:

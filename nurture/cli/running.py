@@ -17,7 +17,7 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.project import At
-from nurture.cli.writing import RECIPES
+from nurture.cli.starting import RECIPES
 from nurture.errors import NurtureError, SettingsError
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from nurture.engine.run import Engine
     from nurture.mail.links import Links
+    from nurture.providers.base import Account
     from nurture.store.database import Store
+
+log = logging.getLogger("nurture.run")
 
 Host = Annotated[str | None, typer.Option(help="where the web server listens")]
 Port = Annotated[int | None, typer.Option(help="where the web server listens; 0 takes any free port")]
@@ -47,7 +50,7 @@ def run(
     only: Annotated[Literal["web", "clock", "worker"] | None, typer.Option(help="one part of the engine")] = None,
 ) -> int:
     """Run the engine: the clock, the mail, the web. SIGTERM stops it in order."""
-    from nurture.engine.run import running, stop_on_signals
+    from nurture.engine.run import flag_on_hangup, running, stop_on_signals
 
     _log()
     at: At = context.obj
@@ -66,14 +69,31 @@ def run(
                 "nurture: no postal address is set, and the law wants one in many countries: NURTURE_POSTAL_ADDRESS"
             )
         code = stop_on_signals(engine.stop)
+        again = flag_on_hangup()
+        accounts = at.accounts()
         if only != "web":
             stack.enter_context(running(engine))
-        where = _serve(stack, at, engine, listening) if listening is not None else ""
+        where = _serve(stack, at, engine, listening, accounts) if listening is not None else ""
         names = ", ".join(deployed.sequences) or "no sequence"
         say.say(f"Nurture runs {names} over {account.provider}{where and f', at {where}'}. Ctrl+C stops it.")
         while not engine.stop.wait(1):
-            pass
+            if again.is_set():
+                again.clear()
+                _read_secrets_again(at, accounts)
     return code()
+
+
+def _read_secrets_again(at: At, accounts: dict[str, Account]) -> None:
+    """SIGHUP: a hook secret can be rotated while reports come. Faulty settings change nothing."""
+    try:
+        fresh = At(at.folder).accounts()
+    except NurtureError as error:
+        log.warning("the settings were read again and are kept as they were: %s", error)
+        return
+    accounts.update(fresh)  # first, so that no report finds its provider gone
+    for name in accounts.keys() - fresh.keys():
+        del accounts[name]
+    log.info("the secrets of hooks were read again: %s", ", ".join(sorted(fresh)) or "there are none")
 
 
 def worker(context: typer.Context) -> int:
@@ -104,7 +124,9 @@ def _address(listening: socket | None, host: str, port: int) -> str:
     return f"http://{host}:{port}" if listening is None else address(listening)
 
 
-def _serve(stack: ExitStack, at: At, engine: Engine, listening: socket) -> str:
+def _serve(
+    stack: ExitStack, at: At, engine: Engine, listening: socket, accounts: dict[str, Account]
+) -> str:  # fmt: skip
     from nurture.engine.inbox import Inbox
     from nurture.web.app import build
     from nurture.web.serve import serving
@@ -113,7 +135,7 @@ def _serve(stack: ExitStack, at: At, engine: Engine, listening: socket) -> str:
     inbox = Inbox(engine.store)
     stack.callback(inbox.close)
     token = at.settings.admin_token.get_secret_value()
-    site = Site(engine.store, engine.current, engine.links, inbox, at.accounts(), engine.now, token)
+    site = Site(engine.store, engine.current, engine.links, inbox, accounts, engine.now, token)
     return stack.enter_context(serving(build(site), listening))
 
 
@@ -136,8 +158,9 @@ def demo(
     browser: Annotated[bool, typer.Option(help="open the page")] = True,
 ) -> int:
     """Imagined subscribers, fast time, an inbox page. Nothing leaves the machine and nothing is kept."""
+    from nurture.engine.applying import deploy_if_safe
     from nurture.engine.demo import YOU, Crowd, FastTime, Imagined, come, crowd
-    from nurture.engine.deploy import Current, deploy_if_safe, read_folder
+    from nurture.engine.deploy import Current, read_folder
     from nurture.engine.inbox import Inbox
     from nurture.engine.rules import Rules
     from nurture.engine.run import Engine, running, stop_on_signals

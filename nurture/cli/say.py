@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
 out = Console(highlight=False, soft_wrap=True)
+
+SHOWN = 160
+"""Signs of a line that are shown."""
 
 TONES = {"error": "bold red", "warning": "bold yellow"}
 
@@ -29,31 +33,39 @@ def data(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def problems(found: Iterable[Problem], sources: Mapping[str, str]) -> None:
-    """Faults as the best compilers show them: place, sentence, the line before and the line, a caret."""
+def problems(found: Sequence[Problem], sources: Mapping[str, str]) -> None:
+    """Faults as the best compilers show them: place, sentence, the line before and the line, a caret; then who explains."""
+    lines = {file: sources.get(file, "").split("\n") for file in {problem.file for problem in found}}
     for problem in found:
-        tone = TONES[problem.severity]
         out.print(f"{problem.file}:{problem.line}:{problem.column} ", style="bold", end="", markup=False)
-        out.print(problem.severity, style=tone, end="")
+        out.print(problem.severity, style=TONES[problem.severity], end="")
         out.print(f" {problem.message} [{problem.code}]", markup=False)
-        lines = sources.get(problem.file, "").split("\n")
-        if problem.line > len(lines):
-            continue
-        width = len(str(problem.line))
-        for number in (problem.line - 1, problem.line):
-            if number >= 1:
-                out.print(f"  {number:>{width}} | {_flat(lines[number - 1])}", style="dim", markup=False)
-        room = max(1, len(lines[problem.line - 1]) - problem.column + 2)
-        caret = "^" * max(1, min(problem.width, room))
-        out.print(f"  {' ' * width} | {' ' * (problem.column - 1)}", style="dim", end="", markup=False)
-        out.print(caret, style=tone)
-        out.print()
+        if problem.line <= len(lines[problem.file]):
+            _show(problem, lines[problem.file])
+    for code in dict.fromkeys(problem.code for problem in found):
+        out.print(f"nurture help {code} explains.", style="dim", markup=False)
+
+
+def _show(problem: Problem, lines: Sequence[str]) -> None:
+    """Two lines with their numbers, and a caret under all that is meant. Of a long line, the part around it."""
+    width = len(str(problem.line))
+    first = max(0, problem.column - SHOWN // 2) if problem.column > SHOWN // 2 else 0
+    for number in (problem.line - 1, problem.line):
+        if number >= 1:
+            text = _flat(lines[number - 1][first : first + SHOWN]).rstrip()
+            out.print(f"  {number:>{width}} | {text}", style="dim", markup=False)
+    shown = _flat(lines[problem.line - 1][first : first + SHOWN])
+    start = problem.column - 1 - first
+    # one sign can be two columns wide, in Chinese for instance
+    caret = cell_len(shown[start : start + problem.width]) or 1
+    out.print(f"  {' ' * width} | {' ' * cell_len(shown[:start])}", style="dim", end="", markup=False)
+    out.print("^" * caret, style=TONES[problem.severity])
+    out.print()
 
 
 def _flat(line: str) -> str:
-    """One column a character, as the caret counts."""
-    shown = line.replace("\t", " ")[:200]
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in shown)
+    """As many signs as the line has, none of which moves the cursor."""
+    return "".join(sign if sign.isprintable() else " " if sign == "\t" else "\ufffd" for sign in line)
 
 
 def clock(moment: object) -> str:

@@ -1,8 +1,7 @@
-"""Commands for whoever writes sequences: make a project, check it, rehearse it, look at mails and at the chart."""
+"""Commands for whoever writes sequences: make a project, check it, look at mails and at the chart."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,41 +19,15 @@ if TYPE_CHECKING:
     from nurture.language.project import Project
     from nurture.language.sequence import Sequence
 
-RECIPES = Path(__file__).with_name("recipes")
-
 Name = Annotated[str, typer.Argument(metavar="SEQUENCE", help="the name of a file in sequences/")]
 
 
 def register(app: typer.Typer) -> None:
     for name, command in (
-        ("init", init), ("check", check), ("test", play_stories), ("render", render), ("graph", graph),
+        ("check", check), ("render", render), ("graph", graph),
         ("schema", schema),
     ):  # fmt: skip
         app.command(name)(command)
-
-
-def init(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that is empty or not there yet")],
-    recipe: Annotated[str, typer.Option(help="what to begin with")] = "welcome",
-) -> None:
-    """Make a project that passes `check` and `test` at once."""
-    from nurture.language.schema_files import SCHEMAS, schema_file
-
-    known = sorted(path.name for path in RECIPES.iterdir() if path.is_dir())
-    if recipe not in known:
-        raise Refused(f"there is no recipe '{recipe}'{or_one_of(recipe, known)}")
-    target: Path = context.obj.folder / folder
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise Refused(f"{target} is not empty; choose another folder, so that nothing is overwritten")
-    shutil.copytree(RECIPES / recipe, target, dirs_exist_ok=True)
-    (target / "gitignore").rename(target / ".gitignore")
-    for kind in SCHEMAS:
-        # the first line of each file names one, so that an editor helps at once
-        (target / f"{kind}.schema.json").write_text(schema_file(kind), encoding="utf-8")
-    say.say(
-        f"Made {target}. Next:\n  nurture -C {target} check\n  nurture -C {target} test\n  nurture -C {target} demo"
-    )
 
 
 def check(
@@ -92,7 +65,8 @@ def check(
                 f"::{one.severity} file={one.file},line={one.line},col={one.column},title={one.code}::{_escaped(one.message)}"
             )
     else:
-        say.problems(found, {path: body.decode("utf-8", "replace") for path, body in files.items()})
+        blamed = {one.file for one in found} & files.keys()
+        say.problems(found, {path: files[path].decode("utf-8", "replace") for path in blamed})
         say.say(_summary(project, errors, len(found) - errors))
     return 1 if errors or (strict and found) else 0
 
@@ -103,14 +77,14 @@ def _escaped(message: str) -> str:
 
 def _summary(project: Project, errors: int, warnings: int) -> str:
     steps = sum(len(sequence.steps) for sequence in project.sequences.values())
-    read = f"{_many(len(project.sequences), 'sequence')}, {_many(steps, 'step')}"
+    read = f"{many(len(project.sequences), 'sequence')}, {many(steps, 'step')}"
     if not errors and not warnings:
         return f"{read}: no faults."
-    return f"{read}: {_many(errors, 'error')}, {_many(warnings, 'warning')}."
+    return f"{read}: {many(errors, 'error')}, {many(warnings, 'warning')}."
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def many(number: int, what: str, several: str = "") -> str:
+    return f"{number:,} {what if number == 1 else several or f'{what}s'}"
 
 
 def _project_of(at: At, paths: list[Path]) -> At:
@@ -129,44 +103,7 @@ def _within(at: At, problem: Problem, paths: list[Path]) -> bool:
     return not wanted or any(place.is_relative_to(one) for one in wanted)
 
 
-def play_stories(
-    context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SEQUENCE]...", help="only these")] = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="a document instead of text")] = False,
-) -> int:
-    """Play the stories under `tests:` on the real decision, with an imagined calendar."""
-    from nurture.rehearsal.stories import tell
-
-    at: At = context.obj
-    chosen = _sound(at, names or [])
-    told = [story for sequence in chosen for story in tell(sequence, zone=at.settings.timezone)]
-    failed = [story for story in told if story.differences]
-    if as_json:
-        stories = [
-            {"sequence": one.sequence, "name": one.name, "passed": not one.differences, "differences": one.differences,
-             "trace": one.trace}
-            for one in told
-        ]  # fmt: skip
-        say.data(
-            {"format": "nurture.test/1", "passed": len(told) - len(failed), "failed": len(failed), "stories": stories}
-        )
-        return 1 if failed else 0
-    for story in told:
-        mark, tone = ("FAILED", "bold red") if story.differences else ("passed", "green")
-        say.out.print(mark, style=tone, end="")
-        say.out.print(f"  {story.sequence}: {story.name}", markup=False)
-        for difference in story.differences:
-            say.out.print(f"        {difference}", markup=False)
-        if story.differences:
-            say.out.print("        what happened:", style="dim")
-            for line in story.trace:
-                say.out.print(f"          {line}", style="dim", markup=False)
-    say.say(f"{_many(len(told) - len(failed), 'story').replace('storys', 'stories')} passed, {len(failed)} failed.")
-    return 1 if failed else 0
-
-
-def _sound(at: At, names: list[str]) -> list[Sequence]:
+def sound(at: At, names: list[str]) -> list[Sequence]:
     """The sequences of these names (all when none), read without errors. Raises SequenceError or Refused."""
     from nurture.engine.deploy import build
     from nurture.engine.rules import Rules
@@ -193,7 +130,7 @@ def render(
 
     at: At = context.obj
     deployed = build(0, at.files(), at.rules)
-    chosen = _sound(at, [sequence])[0]
+    chosen = sound(at, [sequence])[0]
     if step not in chosen.steps:
         raise Refused(f"{sequence} has no step '{step}'{or_one_of(step, chosen.steps)}")
     if language and language_code(chosen.in_language(language).language) not in _reads(language):
@@ -223,7 +160,7 @@ def graph(
     """The state chart of a sequence, for a README or to look at."""
     from nurture.language.graph import mermaid, svg
 
-    (chosen,) = _sound(context.obj, [sequence])
+    (chosen,) = sound(context.obj, [sequence])
     print(mermaid(chosen) if form == "mermaid" else svg(chosen))
 
 

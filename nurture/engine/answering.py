@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
 from nurture.engine.inbox import OWN
 from nurture.engine.receive import Report, apply_reports
 from nurture.errors import Refused
@@ -111,7 +112,7 @@ def unsubscribe(store: Store, deployed: Deployed, message: str, now: datetime) -
 
 
 def _report(store: Store, deployed: Deployed, message: str, event: Event, now: datetime) -> bool:
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         row = messages.by_ids(tx, [message]).get(message)
         if row is None:
             return False

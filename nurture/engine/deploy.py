@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nurture.engine.rules import Rules
-from nurture.errors import SequenceError, SettingsError
-from nurture.language.project import Project, read_project
+from nurture.errors import Outdated, SequenceError, SettingsError
+from nurture.language.project import DOWNLOADS, Project, read_project
+from nurture.language.yaml import MAX_BYTES
 from nurture.mail.checks import check
 from nurture.mail.page import Press
 from nurture.mail.render import Writer
 from nurture.mail.templates import Templates
-from nurture.store import deploys, enrollments
+from nurture.store import deploys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+
+    from sqlalchemy import Connection
 
     from nurture.language.problems import Problem
-    from nurture.language.sequence import Sequence, Step
+    from nurture.language.sequence import Sequence
     from nurture.store.database import Store
+
+T = TypeVar("T")
 
 FOLDERS = ("sequences", "templates", "files")
 PEOPLE = "people.yaml"
@@ -53,7 +59,13 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         for path in sorted((folder / name).rglob("*")):
             if path.is_file() and not path.name.startswith("."):
                 found[path.relative_to(folder).as_posix()] = path
-    return {name: path.read_bytes() for name, path in found.items()}
+    return {name: _read(name, path) for name, path in found.items()}
+
+
+def _read(name: str, path: Path) -> bytes:
+    """Of a file of words only so much that one sees it is too large; what is handed out may have any size."""
+    with path.open("rb") as file:
+        return file.read() if name.startswith(DOWNLOADS) else file.read(MAX_BYTES + 1)
 
 
 def problems_of(project: Project) -> list[Problem]:
@@ -80,56 +92,25 @@ def _compiled(number: int, project: Project, rules: Rules) -> Deployed:
     return Deployed(number, project, rules, writers)
 
 
-def deploy_if_safe(store: Store, files: Mapping[str, bytes], now: datetime) -> str:
-    """Deploy changed files when no one's place is touched.
+@contextmanager
+def deciding(store: Store, deployed: Deployed) -> Iterator[Connection]:
+    """A writing transaction in which this version is the running one until its end.
 
-    Returns "" when what the files say is what runs, else the sentence that says why not. Raises SequenceError when
-    the files have faults and nothing runs yet; a broken file never stops a running version.
+    Raises Outdated when another was deployed meanwhile: what was read with the old one must not be written over the
+    new one's places.
     """
-    with store.read() as tx:
-        latest = deploys.latest(tx)
-        if latest is not None and latest[1] == files:
-            return ""
-        inside = enrollments.inside(tx)
-    try:
-        new = build(0, files, Rules())
-    except SequenceError as error:
-        if latest is None:
-            raise
-        return f"the files have {len(error.problems)} fault(s), so the running version goes on; see `nurture check`"
-    if latest is not None:
-        touched = sorted(_touched(read_project(latest[1]), new.project, inside))
-        if touched:
-            return (
-                f"people stand where {', '.join(touched)} changed, so the running version goes on; see `nurture plan`"
-            )
     with store.write() as tx:
-        deploys.save(tx, files, now)
-    return ""
+        if deploys.hold(tx) != deployed.id:
+            raise Outdated("another version was deployed in this moment; try again")
+        yield tx
 
 
-def _touched(old: Project, new: Project, inside: Mapping[str, Mapping[str, int]]) -> set[str]:
-    touched = set()
-    for name, places in inside.items():
-        before, after = old.sequences.get(name), new.sequences.get(name)
-        if after is None or before is None:
-            touched.add(name)
-            continue
-        for step in places:
-            if step in before.steps and (
-                step not in after.steps or _shape(before.steps[step]) != _shape(after.steps[step])
-            ):
-                touched.add(f"{name}.{step}")
-    return touched
-
-
-def _shape(step: Step) -> Step:
-    """A step without its words: what decides where people go and when."""
-    ask = replace(step.ask, words="", label="", to="", price="", answers=dict.fromkeys(step.ask.answers, ""))
-    return replace(
-        step, position=0, subjects=("",) * len(step.subjects), preheader="", template="", extra={}, ask=ask,
-        principle="",
-    )  # fmt: skip
+def afresh(current: Callable[[], Deployed], work: Callable[[Deployed], T]) -> T:
+    """Do this with the running version, once more when another was deployed meanwhile."""
+    try:
+        return work(current())
+    except Outdated:
+        return work(current())
 
 
 class Current:

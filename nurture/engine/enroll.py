@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.engine.addresses import normalise
+from nurture.engine.deploy import deciding
 from nurture.engine.moving import await_moments, carry, happen, start
 from nurture.errors import Refused
 from nurture.journey.events import Event, Kind
@@ -77,10 +78,10 @@ def subscribe(
     """
     address = normalise(email)
     known = typed(deployed.project.people, attributes)
-    _declared("tag", tags, deployed.project.people.tags)
+    declared("tag", tags, deployed.project.people.tags)
     if sequence is not None and sequence not in deployed.sequences:
         raise Refused(f"there is no sequence '{sequence}'{did_you_mean(sequence, deployed.sequences)}")
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         before = people.by_email(tx, address)
         (saved,) = people.save(tx, [people.Newcomer(address, known, frozenset(tags))], now)
         if saved.suppressed:
@@ -112,7 +113,7 @@ def import_batch(
     store: Store, deployed: Deployed, rows: Sequence[Row], *, enroll: str | None, now: datetime
 ) -> Imported:
     """Add many people in one transaction. Enrolls nobody unless asked, and never revives a suppressed address."""
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         saved = people.save(tx, [people.Newcomer(row.email, row.attributes, row.tags) for row in rows], now)
         welcome = [one for one in saved if not one.suppressed]
         subscribers = people.by_ids(tx, [one.id for one in welcome])
@@ -134,38 +135,46 @@ def report(
     none of these. `known` is false when nobody has this address; then nothing is kept.
     """
     address = normalise(email)
-    event = _happening(deployed.project.people, name, data, now)
-    with store.write() as tx:
+    event = happening(deployed.project.people, name, data, now)
+    with deciding(store, deployed) as tx:
         subscriber = people.by_email(tx, address)
         if subscriber is None:
             return Reported(address, known=False)
-        if event.happening == "bought":
-            bought = {**subscriber.bought, event.name: now}
-            subscriber = replace(subscriber, bought=bought)
-        subscriber = replace(subscriber, last_seen_at=now)
-        people.update(tx, [subscriber])
-        events.record(
-            tx,
-            [
-                events.Recorded(
-                    kind=event.happening, at=now, received_at=now, subscriber=subscriber.id, reason=event.name,
-                    detail=dict(event.data),
-                )
-            ],
-        )  # fmt: skip
         before = {place.id: place for place, _ in enrollments.of_people(tx, [subscriber.id], lock=True)}
-        happen(tx, deployed, subscriber, [event], now)
+        happened_to(tx, deployed, subscriber, event, now)
         after = [place for place, _ in enrollments.of_people(tx, [subscriber.id], lock=False)]
     moved = {place.sequence for place in after if place != before.get(place.id)}
     return Reported(address, known=True, moved=tuple(sorted(moved)))
 
 
-def _happening(known: People, name: str, data: Mapping[str, object], now: datetime) -> Event:
+def happened_to(
+    tx: Connection, deployed: Deployed, subscriber: Subscriber, event: Event, now: datetime, *, key: str | None = None
+) -> bool:
+    """Record that something happened to a person, and let it have its effect. With a `key` once: False when known.
+
+    Their enrollments are locked already.
+    """
+    recorded = events.Recorded(
+        kind=event.happening, at=event.at, received_at=now, key=key, subscriber=subscriber.id, reason=event.name,
+        detail=dict(event.data),
+    )  # fmt: skip
+    if not events.record(tx, [recorded]) and key is not None:
+        return False
+    if event.happening == "bought":
+        subscriber = replace(subscriber, bought={**subscriber.bought, event.name: event.at})
+    subscriber = replace(subscriber, last_seen_at=max(subscriber.last_seen_at or event.at, event.at))
+    people.update(tx, [subscriber])
+    happen(tx, deployed, subscriber, [event], now)
+    return True
+
+
+def happening(known: People, name: str, data: Mapping[str, object], now: datetime) -> Event:
+    """What a program reports, as people.yaml declares it. Raises Refused for anything else."""
     if name == "bought":
         product = str(data.get("product", ""))
         if not product:
             raise Refused('say what was bought: --data \'{"product": "NAME"}\'')
-        _declared("product", [product], known.products)
+        declared("product", [product], known.products)
         return Event(Kind.HAPPENED, now, happening="bought", name=product, data=data)
     if name == "replied":
         return Event(Kind.HAPPENED, now, happening="replied", data=data)
@@ -180,7 +189,7 @@ def _happening(known: People, name: str, data: Mapping[str, object], now: dateti
 def typed(known: People, attributes: Mapping[str, object]) -> dict[str, object]:
     """Attributes as people.yaml declares them. Raises Refused for a name or value that it does not allow."""
     kinds: dict[str, str | tuple[str, ...]] = {**dict.fromkeys(ALWAYS_KNOWN, "text"), **known.attributes}
-    _declared("attribute", attributes, kinds)
+    declared("attribute", attributes, kinds)
     return {name: _converted(kinds[name], name, value) for name, value in attributes.items() if value is not None}
 
 
@@ -191,9 +200,10 @@ def _converted(kind: str | tuple[str, ...], name: str, value: object) -> object:
         raise Refused(f"{name}: {error}") from None
 
 
-def _declared(
+def declared(
     what: str, names: Mapping[str, object] | Sequence[str], known: Mapping[str, object] | Sequence[str]
 ) -> None:
+    """Raises Refused, with the nearest word, for a name that people.yaml does not have."""
     for name in names:
         if name not in known:
             raise Refused(f"people.yaml declares no {what} '{name}'{did_you_mean(name, known)}")

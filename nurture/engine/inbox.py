@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from nurture.errors import NurtureError, StoreError
@@ -29,11 +29,21 @@ MOST = 1_000
 """Reports that one commit takes at most, so that one wait stays short."""
 
 
+MOST_WAITING = 64_000_000
+"""Bytes of reports that wait for a commit. Beyond it a sender is asked to come again, so that a storm fills no memory."""
+
+OVERHEAD = 2_000
+"""Bytes that a waiting report takes beside its body."""
+
+
 class Inbox:
     """The writer. `keep` and `click` return once the report is on disk, or raise StoreError."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, most_waiting: int = MOST_WAITING) -> None:
         self._store = store
+        self._most_waiting = most_waiting
+        self._waiting = 0
+        self._lock = Lock()
         self._queue: SimpleQueue[tuple[hooks.Arrived, Future[None]] | None] = SimpleQueue()
         self._closed = False
         self._thread = Thread(target=self._write, name="inbox", daemon=True)
@@ -49,6 +59,11 @@ class Inbox:
         """Like `keep`, for callers that wait in their own way. `once` names what makes another report the same."""
         if self._closed:
             raise StoreError("the engine is stopping; report it again in a moment")
+        size = len(body) + OVERHEAD
+        with self._lock:
+            if self._waiting + size > self._most_waiting:
+                raise StoreError("more reports wait than can be kept at once; report it again in a moment")
+            self._waiting += size
         done: Future[None] = Future()
         self._queue.put((hooks.Arrived(provider, dict(headers), body, now, once), done))
         return done
@@ -93,6 +108,8 @@ class Inbox:
         except NurtureError as error:
             for _, done in gathered:
                 done.set_exception(error)
-            return
-        for _, done in gathered:
-            done.set_result(None)
+        else:
+            for _, done in gathered:
+                done.set_result(None)
+        with self._lock:
+            self._waiting -= sum(len(arrived.body) + OVERHEAD for arrived, _ in gathered)

@@ -17,7 +17,7 @@ from nurture.journey.branching import UNSUBSCRIBE
 from nurture.journey.enrollment import Award, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
 from nurture.language.sequence import END
-from nurture.store import enrollments, events, messages, people
+from nurture.store import enrollments, events, messages, people, suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -222,7 +222,7 @@ def _follow_echoes(tx: Connection, moves: Moves, deployed: Deployed, now: dateti
         subscriber = moves.subscribers[who]
         if event.kind is Kind.UNSUBSCRIBED and subscriber.status == "active":
             _knows(moves, replace(subscriber, status="unsubscribed"))
-            people.suppress(tx, subscriber.email, "unsubscribed", now)
+            suppressions.bar(tx, [subscriber.email], "unsubscribed", now)
         if who not in loaded:
             loaded.add(who)
             for enrollment, _person in enrollments.of_people(tx, [who], lock=True):
@@ -257,8 +257,15 @@ def _write(tx: Connection, moves: Moves, now: datetime) -> Carried:
         for (number, step), plan in moves.plans.items()
         if moves.enrollments[number].step == step and moves.enrollments[number].ended is None
     ]
-    planned = messages.plan(tx, plans, now) if plans else []
+    planned = set(messages.plan(tx, plans, now).values())
+    enrollments.save(tx, [_unmailed(moves, plan, now) for plan in plans if plan.enrollment not in planned])
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
     ended = sum(1 for note in moves.notes if note.kind == "ended")
     return Carried(moves.decided, len(planned), ended)
+
+
+def _unmailed(moves: Moves, plan: messages.Plan, now: datetime) -> Enrollment:
+    """Their pass had that step's mail before, or an attempt at it: nobody is left waiting for it to leave."""
+    why = f"{plan.step} was mailed or given up before, so not again"
+    return replace(moves.enrollments[plan.enrollment], due_at=now + LOOK_AGAIN, because=why)

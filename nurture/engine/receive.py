@@ -2,30 +2,31 @@
 
 Every report is recorded once, whatever its order and however often it comes. What cannot be read is quarantined and
 never lost; one broken report of a batch does not stop its neighbours. Reports on mail that is not ours are dropped
-here, in one place: other mail of the same account arrives on the same hook.
+here, in one place: other mail of the same account arrives on the same hook. Those that name a mail by the provider's
+id alone are looked at again for a week first, since that id may become known after them.
 """
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
+from nurture.engine.hearsay import hear
 from nurture.engine.inbox import OWN
-from nurture.engine.moving import Reached, carry
+from nurture.engine.moving import Reached, carry, happen
+from nurture.engine.reading import read_hook, stored, thawed
+from nurture.engine.stopping import end_people
 from nurture.errors import BadToken
 from nurture.journey import ledger
 from nurture.journey.events import ENDS_EVERYTHING, Event, Kind
-from nurture.providers import PROVIDERS
-from nurture.providers.base import Hook
-from nurture.store import enrollments, events, evidence, hooks, messages, people
+from nurture.store import enrollments, events, evidence, hooks, messages, people, strays, tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from nurture.store.database import Store
 
 BATCH = 100
+DROPPED = "dropped:"
+"""How the count of dropped reports is named, before the provider's name."""
+
+WRITTEN = frozenset({Kind.REPLIED, Kind.AUTORESPONDED})
+"""Reports that are mails themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,98 +74,99 @@ class Report:
             self.provider,
             self.message.id,
             event.kind,
-            # our own reports come once each; two requests of one second may well be a scanner's and a person's
-            event.at.isoformat() if self.provider == OWN else event.at.isoformat(timespec="seconds"),
+            self._when(),
             event.url,
             event.ip,
             event.method,
+            # two reports that differ only in these are two: else which of them is kept would depend on their order
+            event.agent,
+            event.machine_hint,
+            event.reason,
+            str(event.answer),
         )
         return sha256("\n".join(parts).encode()).hexdigest()[:40]
+
+    def _when(self) -> str:
+        event = self.event
+        if event.kind in WRITTEN and event.id:
+            return event.id  # a mail has an id of its own, and its writer's clock may say anything
+        # our own reports come once each; two requests of one second may well be a scanner's and a person's
+        return event.at.isoformat() if self.provider == OWN else event.at.isoformat(timespec="seconds")
 
 
 def receive(store: Store, deployed: Deployed, links: Links, now: datetime, *, batch: int = BATCH) -> Received:
     """One pass over the inbox: read, record, decide, in one transaction."""
     with store.read() as tx:
-        if not hooks.any_waiting(tx):
+        if not hooks.any_waiting(tx) and not strays.any_due(tx, now):
             return Received()
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
+        looked_at = strays.due(tx, now, batch)
         arrived = hooks.waiting(tx, batch)
-        found: list[tuple[str, Event]] = []
+        found: list[tuple[str, Event]] = [(stray.provider, thawed(stray.event)) for stray in looked_at]
+        sound: list[hooks.Row] = []
         broken = 0
         for hook in arrived:
             readable, faults = read_hook(hook, links)
             found += [(hook.provider, event) for event in readable]
+            sound += [] if faults else [hook]
             for item, error in faults:
                 broken += 1
                 hooks.quarantine(tx, hook.id, error, item)
+        heard = hear(tx, deployed, sound, now)
         hooks.applied(tx, [hook.id for hook in arrived])
-        reports, dropped = _ours(tx, found, links)
+        reports, unknown = _ours(tx, found, links)
+        dropped = _put_off(tx, looked_at, unknown, len(found), now)
         recorded = apply_reports(tx, deployed, reports, now)
     return Received(
-        len(arrived), recorded, len(reports) - recorded, dropped, broken, more=len(arrived) == batch
+        hooks=len(arrived), recorded=recorded + heard.recorded, repeated=len(reports) - recorded + heard.repeated,
+        dropped=dropped, quarantined=broken + heard.quarantined, more=len(arrived) == batch,
     )  # fmt: skip
 
 
-def read_hook(hook: hooks.Row, links: Links) -> tuple[list[Event], list[tuple[str, str]]]:
-    """The events of one stored hook, and the reports in it that cannot be read, each with the reason."""
-    if hook.provider == OWN:
-        return [_own_click(json.loads(hook.body))], []
-    provider = PROVIDERS[hook.provider]
-    raw = Hook(hook.headers, hook.body)
-    try:
-        items = list(provider.items(raw))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        return [], [("", f"not readable as {hook.provider} writes: {type(error).__name__}: {error}")]
-    readable, faults = [], []
-    for item in items:
-        try:
-            event = provider.event(item, raw) if provider.event else None
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-            faults.append((json.dumps(item, default=str)[:10_000], f"{type(error).__name__}: {error}"))
-            continue
-        if event is not None:
-            readable.append(_linked(event, links))
-    return readable, faults
+def _put_off(
+    tx: Connection, looked_at: Sequence[strays.Stray], unknown: Mapping[int, tuple[str, Event]], found: int,
+    now: datetime,
+) -> int:  # fmt: skip
+    """Keep what may turn out to be ours, forget the rest. Returns how many reports are dropped for good."""
+    old = [stray for place, stray in enumerate(looked_at) if place in unknown]
+    over = [stray for stray in old if stray.looks + 1 >= len(strays.LOOKS)]
+    strays.look_later(tx, [stray for stray in old if stray.looks + 1 < len(strays.LOOKS)])
+    strays.forget(tx, [stray for place, stray in enumerate(looked_at) if place not in unknown] + over)
+    fresh = [unknown[place] for place in range(len(looked_at), found) if place in unknown]
+    kept: dict[str, list[dict[str, str]]] = defaultdict(list)
+    dropped = Counter(stray.provider for stray in over)
+    for provider, event in fresh:
+        # an id of ours is in the mail before it leaves: one that we do not know was never ours
+        if event.provider_id and not event.message:
+            kept[provider].append(stored(event))
+        else:
+            dropped[provider] += 1
+    for provider, reports in sorted(kept.items()):
+        strays.keep(tx, provider, reports, now)
+    for provider, number in sorted(dropped.items()):
+        tallies.count_up(tx, f"{DROPPED}{provider}", number)
+    return dropped.total()
 
 
-def _linked(event: Event, links: Links) -> Event:
-    """A click on a link of ours names its message, also where the provider could not carry our id."""
-    if event.message or "/c/" not in event.url:
-        return event
-    try:
-        return replace(event, message=links.read_click(event.url.rpartition("/c/")[2].partition("?")[0]))
-    except BadToken:
-        return event
-
-
-def _own_click(report: Mapping[str, str]) -> Event:
-    return Event(
-        Kind.CLICKED,
-        datetime.fromisoformat(report["at"]),
-        message=report["message"],
-        method=report["method"],
-        ip=report["ip"],
-        agent=report["agent"],
-        machine_hint=report["hint"],
-        url=report.get("url", ""),
-    )
-
-
-def _ours(tx: Connection, found: Sequence[tuple[str, Event]], links: Links) -> tuple[list[Report], int]:
+def _ours(
+    tx: Connection, found: Sequence[tuple[str, Event]], links: Links
+) -> tuple[list[Report], dict[int, tuple[str, Event]]]:
+    """The reports on mail of ours, and those on other mail by their place in `found`."""
     by_id = messages.by_ids(tx, sorted({event.message for _, event in found if event.message}))
     foreign: dict[str, set[str]] = defaultdict(set)
     for provider, event in found:
         if event.message not in by_id and event.provider_id:
             foreign[provider].add(event.provider_id)
     by_provider = {provider: messages.by_provider_ids(tx, provider, sorted(ids)) for provider, ids in foreign.items()}
-    reports, dropped = [], 0
-    for provider, event in found:
+    reports: list[Report] = []
+    unknown: dict[int, tuple[str, Event]] = {}
+    for place, (provider, event) in enumerate(found):
         row = by_id.get(event.message) or by_provider.get(provider, {}).get(event.provider_id)
         if row is None:
-            dropped += 1
+            unknown[place] = (provider, event)
         else:
             reports.append(Report(event, provider, row, of_ask=_of_ask(event, row, links)))
-    return reports, dropped
+    return reports, unknown
 
 
 def _of_ask(event: Event, row: messages.Row, links: Links) -> bool:
@@ -182,9 +189,11 @@ def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report],
     by_key = {report.key: report for report in reports}
     judged_at = now + deployed.rules.settle
     new = events.record(tx, [_recorded(key, report, judged_at, now) for key, report in by_key.items()])
-    fresh = sorted((by_key[key] for key in new), key=lambda report: report.event.at)
+    fresh = sorted((by_key[key] for key in new), key=lambda report: (report.event.at, report.key))
     left = _prove(tx, fresh)
-    people_hit = _end_people(tx, fresh, now)
+    ending = end_people(
+        tx, [(report.message.subscriber, report.event) for report in fresh if report.event.kind in ENDS_EVERYTHING]
+    )  # fmt: skip
     wanted = {report.message.enrollment for report in fresh} | {row.enrollment for row in left}
     places = {place.id: (place, person) for place, person in enrollments.by_ids(tx, sorted(wanted), lock=True)}
     reached: list[Reached] = []
@@ -194,12 +203,20 @@ def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report],
             reached.append((*places[row.enrollment], Event(Kind.SENT, at, step=row.step)))
     for report in fresh:
         number = report.message.enrollment
-        if number in places and report.of_ask and report.event.kind in (Kind.CLICKED, Kind.ANSWERED):
+        if number in places and report.of_ask and report.event.kind in (Kind.CLICKED, Kind.ANSWERED, Kind.REPLIED):
             reached.append((*places[number], _for_decision(report, judged_at)))
-    for place, person in enrollments.of_people(tx, sorted(people_hit), lock=True):
-        reached.append((place, person, people_hit[person.id]))
-    carry(tx, deployed, reached, now)
+    carry(tx, deployed, [*reached, *ending], now)
+    _replied(tx, deployed, fresh, now)
     return len(new)
+
+
+def _replied(tx: Connection, deployed: Deployed, fresh: Sequence[Report], now: datetime) -> None:
+    """A reply is also a happening of its own: sequences may start, end or stop for it, whatever its mail asked."""
+    replies = {report.message.subscriber: report for report in fresh if report.event.kind is Kind.REPLIED}
+    people.seen(tx, {who: report.event.at for who, report in replies.items()})
+    for who, person in people.by_ids(tx, sorted(replies)).items():
+        at = replies[who].event.at
+        happen(tx, deployed, person, [Event(Kind.HAPPENED, at, happening="replied")], now)
 
 
 def _for_decision(report: Report, judged_at: datetime) -> Event:
@@ -224,9 +241,9 @@ def _recorded(key: str, report: Report, judged_at: datetime, now: datetime) -> e
         provider=report.provider,
         url=event.url,
         answer=event.answer,
-        human=True if event.kind is Kind.ANSWERED else None,
+        human=True if event.kind in (Kind.ANSWERED, Kind.REPLIED) else None,
         reason=event.reason,
-        judged_at=judged_at if event.kind is Kind.CLICKED and report.of_ask else None,
+        judged_at=judged_at if _settles(report) else None,
         detail={
             name: value
             for name, value in (
@@ -238,6 +255,12 @@ def _recorded(key: str, report: Report, judged_at: datetime, now: datetime) -> e
     )  # fmt: skip
 
 
+def _settles(report: Report) -> bool:
+    """Whether it is judged later, when what came with it is known as well."""
+    kind = report.event.kind
+    return kind is Kind.SOFT_BOUNCED or (kind is Kind.CLICKED and report.of_ask)
+
+
 def _prove(tx: Connection, reports: Sequence[Report]) -> list[messages.Row]:
     """Move messages forward on this evidence; returns those of which it is news that they left."""
     states: dict[str, ledger.State] = {}
@@ -246,17 +269,3 @@ def _prove(tx: Connection, reports: Sequence[Report]) -> list[messages.Row]:
         states[report.message.id] = ledger.after(known, report.event.kind)
     moved = {report.message.id for report in reports if states[report.message.id] is not report.message.state}
     return evidence.report(tx, {number: states[number] for number in moved})
-
-
-def _end_people(tx: Connection, reports: Sequence[Report], now: datetime) -> dict[int, Event]:
-    """A person who complained, bounced for good or unsubscribed gets no more mail, from any sequence."""
-    hit: dict[int, Event] = {}
-    for report in reports:
-        if report.event.kind in ENDS_EVERYTHING:
-            hit.setdefault(report.message.subscriber, report.event)
-    by_status: dict[str, list[int]] = defaultdict(list)
-    for subscriber, event in hit.items():
-        by_status[ENDS_EVERYTHING[event.kind]].append(subscriber)
-    for status, subscribers in by_status.items():
-        people.stop(tx, subscribers, status, now)
-    return hit

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from nurture.journey.enrollment import Facts
@@ -22,6 +24,7 @@ class Rules:
 
     `timeout` is the wall for one attempt to send; a lease is three times as long. `delivery` settles an attempt of
     which no evidence came within `awaiting`. `hosts` are where an ask may lead that takes its target from an event.
+    `products` says what a seller's own ids (of a price, a product, a payment link) are in people.yaml.
     """
 
     zone: str = "UTC"
@@ -32,6 +35,7 @@ class Rules:
     awaiting: timedelta = timedelta(hours=24)
     postal_address: str = ""
     hosts: frozenset[str] = frozenset()
+    products: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def letterhead(self) -> Letterhead:

@@ -20,10 +20,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.engine.clock import Clock, Work
+from nurture.engine.deploy import afresh
 from nurture.engine.receive import receive
 from nurture.engine.sending import Sender
 from nurture.engine.settling import settle
 from nurture.engine.tick import tick
+from nurture.errors import Outdated
 from nurture.store import evidence
 
 if TYPE_CHECKING:
@@ -69,10 +71,10 @@ def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
     )  # fmt: skip
     try:
         yield {
-            "receive": lambda: _receive(engine),
-            "tick": lambda: _tick(engine),
-            "send": lambda: _send(engine, sender),
-            "settle": lambda: _settle(engine),
+            "receive": lambda: _again(lambda: _receive(engine)),
+            "tick": lambda: _again(lambda: _tick(engine)),
+            "send": lambda: _again(lambda: _send(engine, sender)),
+            "settle": lambda: _again(lambda: _settle(engine)),
         }
     finally:
         _drain(engine, sender)
@@ -101,6 +103,14 @@ def recover(engine: Engine) -> None:
     if engine.store.dialect == "sqlite":
         with engine.store.write() as tx:
             evidence.orphan(tx, engine.now())
+
+
+def _again(work: Work) -> None:
+    """A pass that another version overtook kept nothing, so it begins again with that one."""
+    try:
+        work()
+    except Outdated:
+        work()
 
 
 def _receive(engine: Engine) -> None:
@@ -134,13 +144,19 @@ def _settle(engine: Engine) -> None:
 
 def _drain(engine: Engine, sender: Sender) -> None:
     until = monotonic() + DRAIN.total_seconds()
-    deployed = engine.current()
     while monotonic() < until:
-        turned = sender.turn(deployed, engine.now(), stopping=True)
+        turned = afresh(engine.current, lambda deployed: sender.turn(deployed, engine.now(), stopping=True))
         if turned.in_flight == 0:
             break
         sender.wait(0.2)
     sender.close()
+
+
+def flag_on_hangup() -> Flag:
+    """A flag that SIGHUP raises: settings that may change while the engine runs are to be read again."""
+    raised = Flag()
+    signal.signal(signal.SIGHUP, lambda _number, _frame: raised.set())
+    return raised
 
 
 def stop_on_signals(stop: Flag) -> Callable[[], int]:

@@ -19,6 +19,7 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
 from nurture.engine.moving import Reached, carry
 from nurture.errors import NurtureError, Rejected, Unavailable, Uncertain
 from nurture.journey import timing
@@ -43,13 +44,13 @@ GATE_CLOSED = timedelta(minutes=5)
 
 LONGEST_BACKOFF = timedelta(hours=1)
 
-AHEAD = 0.2
+AHEAD = 0.1
 """How many seconds of work lie before the senders, on record as `sending`. A statement costs as much for fifty mails
 as for five, so turns are larger where a provider is quick; where it is slow, little is left undecided by a crash."""
 
 LATE = "the provider is slow: this mail waited too long for a free sender, and has not left"
 
-DEEPEST = 8
+DEEPEST = 4
 """Mails before one sender at most, however quick the provider is."""
 
 
@@ -152,6 +153,7 @@ class Sender:
         self._in_flight: dict[str, int] = {}
         self._senders = senders
         self._pace = AHEAD / 2
+        self._version: int | None = None
         self._threads = [
             Thread(target=self._hand_over, args=(account,), name=f"sender-{n}", daemon=True) for n in range(senders)
         ]
@@ -160,6 +162,7 @@ class Sender:
 
     def turn(self, deployed: Deployed, now: datetime, *, stopping: bool = False) -> Turned:
         """Commit what came back and what goes next, hand that over, and write the mails after it."""
+        self._follow_version(deployed, now)
         outcomes = self._come_back()
         depth = self._senders * max(1, min(DEEPEST, round(AHEAD / self._pace)))
         free = max(0, depth - len(self._in_flight))
@@ -169,12 +172,16 @@ class Sender:
         room = room if room > depth // 2 else 0  # a claim costs the same for few
         if not self._anything(outcomes, begins, room, now, stopping=stopping):
             return Turned(in_flight=len(self._in_flight), ready=len(self._ready))
-        with self._store.write() as tx:
-            counts = self._finish(tx, deployed, outcomes, now)
-            begun = self._begin(tx, deployed, begins, now)
-            claimed = self._claim(tx, deployed, room, now) if room else []
-            if stopping and self._ready:
-                self._put_back(tx, now)
+        try:
+            with deciding(self._store, deployed) as tx:
+                counts = self._finish(tx, deployed, outcomes, now)
+                begun = self._begin(tx, deployed, begins, now)
+                claimed = self._claim(tx, deployed, room, now) if room else []
+                if stopping and self._ready:
+                    self._put_back(tx, now, "the engine stopped")
+        except NurtureError:
+            self._take_back(outcomes, begins)
+            raise
         start_by = monotonic() + deployed.rules.timeout.total_seconds() / 4
         for ready in begins:
             if ready.claimed.id in begun:
@@ -182,7 +189,7 @@ class Sender:
                 self._work.put(Work(ready, ready.claimed.attempt + 1, start_by))
         faults = self._write_mails(deployed, claimed, now)
         if faults:
-            with self._store.write() as tx:
+            with deciding(self._store, deployed) as tx:
                 counts += self._spoil(tx, deployed, faults, now)
         return Turned(
             begun=len(begun), sent=counts[State.SENT], failed=counts[State.FAILED], unknown=counts[State.UNKNOWN],
@@ -222,6 +229,20 @@ class Sender:
                 self._pace += (max(outcome.took, 0.001) - self._pace) / 20
         return outcomes
 
+    def _take_back(self, outcomes: list[Outcome], begins: list[Ready]) -> None:
+        """What was not committed is still to be done: answers are not lost, mails keep their turn."""
+        for outcome in outcomes:
+            self._in_flight[outcome.id] = outcome.token
+            self._back.put(outcome)
+        self._ready.extendleft(reversed(begins))
+
+    def _follow_version(self, deployed: Deployed, now: datetime) -> None:
+        """Mails that were written with another version and have not left are written again with this one."""
+        if self._version not in (None, deployed.id) and self._ready:
+            with deciding(self._store, deployed) as tx:
+                self._put_back(tx, now, "another version was deployed")
+        self._version = deployed.id
+
     def _anything(
         self, outcomes: list[Outcome], begins: list[Ready], room: int, now: datetime, *, stopping: bool
     ) -> bool:
@@ -256,9 +277,9 @@ class Sender:
             deadline,
         )  # fmt: skip
 
-    def _put_back(self, tx: Connection, now: datetime) -> None:
-        """What was claimed and will not be sent by this process goes back for the next one."""
-        rows = [(ready.claimed.id, ready.claimed.token, now, "the engine stopped") for ready in self._ready]
+    def _put_back(self, tx: Connection, now: datetime, why: str) -> None:
+        """What was claimed and will not be sent as it is written goes back, to be claimed anew."""
+        rows = [(ready.claimed.id, ready.claimed.token, now, why) for ready in self._ready]
         attempts.postpone(tx, rows)
         self._ready.clear()
 

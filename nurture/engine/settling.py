@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from nurture.engine.deploy import deciding
 from nurture.engine.moving import carry
 from nurture.journey.events import Event, Kind
 from nurture.journey.ledger import State
@@ -45,7 +46,7 @@ def settle(store: Store, deployed: Deployed, provider: Provider, now: datetime) 
     with store.read() as tx:
         if not evidence.any_unsettled(tx, now):
             return Settled()
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         stuck = evidence.stuck(tx, now)
         again, abandoned = [], []
         for row in evidence.unknown(tx, BATCH):
@@ -71,7 +72,7 @@ def settle(store: Store, deployed: Deployed, provider: Provider, now: datetime) 
 def resolve(store: Store, deployed: Deployed, message: str, verdict: str, now: datetime) -> bool:
     """An operator settles an unknown message: `sent`, `resend` or `drop`. False when it is not unknown."""
     state = {"sent": State.SENT, "resend": State.PLANNED, "drop": State.ABANDONED}[verdict]
-    with store.write() as tx:
+    with deciding(store, deployed) as tx:
         row = messages.by_ids(tx, [message]).get(message)
         if row is None or row.state is not State.UNKNOWN:
             return False

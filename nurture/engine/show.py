@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from nurture.engine.addresses import normalise
 from nurture.journey.enrollment import Enrollment
+from nurture.journey.events import Kind
 from nurture.mail.checks import LINKS as LOOKING
-from nurture.mail.checks import imagined
-from nurture.store import enrollments, events, messages, people
+from nurture.mail.imagined import someone
+from nurture.store import enrollments, events, messages, people, suppressions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,10 +32,12 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         places = enrollments.every_pass(tx, subscriber.id)
         mails = messages.of_subscriber(tx, subscriber.id)
         happened = events.of_subscriber(tx, subscriber.id, EVENTS)
+        barred = suppressions.of(tx, [email]).get(email)
     return {
         "format": "nurture.subscriber/1",
         "email": subscriber.email,
         "status": subscriber.status,
+        "suppressed": _barred(barred),
         "attributes": dict(subscriber.attributes),
         "tags": sorted(subscriber.tags),
         "enrollments": [_place(place) for place in places],
@@ -43,6 +46,18 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "events": [_event(row) for row in happened],
         "awards": [row.reason for row in happened if row.kind == "awarded"],
     }
+
+
+def barred(store: Store, email: str) -> dict[str, object] | None:
+    """Why an address gets no mail, also one that nobody on the list has; None when it may have mail."""
+    with store.read() as tx:
+        return _barred(suppressions.of(tx, [email]).get(email))
+
+
+def _barred(found: suppressions.Barred | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {"reason": found.reason, "because": found.because, "since": _iso(found.since)}
 
 
 def outbox(store: Store, state: State | None, limit: int | None = None) -> list[dict[str, object]]:
@@ -60,7 +75,7 @@ def rendered(
     `language` goes before the person's own. Raises RenderError when it cannot be written for them.
     """
     plan = deployed.sequences[sequence]
-    subscriber, enrollment = next(imagined(plan, plan.steps[step], deployed.project.people))
+    subscriber, enrollment = someone(plan, plan.steps[step], deployed.project.people)
     if store is not None and email is not None:
         with store.read() as tx:
             found = people.by_email(tx, normalise(email))
@@ -124,6 +139,7 @@ def _answers(place: Enrollment) -> list[dict[str, object]]:
 
 
 def _event(row: events.Row) -> dict[str, object]:
+    judged = row.kind in (Kind.CLICKED, Kind.ANSWERED)
     verdicts = {True: "human", False: "machine", None: "waiting" if row.judged_at else None}
     return {
         "kind": row.kind,
@@ -131,7 +147,7 @@ def _event(row: events.Row) -> dict[str, object]:
         "sequence": row.sequence,
         "step": row.step,
         "url": row.url,
-        "verdict": verdicts[row.human],
+        "verdict": verdicts[row.human] if judged else None,
         "reason": row.reason,
         "answer": row.answer,
     }

@@ -6,14 +6,15 @@ follows what is due now, never who is waiting.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nurture.engine.moving import Carried, Reached, carry
+from nurture.engine.deploy import deciding
+from nurture.engine.judging import judged_clicks
+from nurture.engine.moving import Carried, carry
+from nurture.engine.stopping import grade
 from nurture.journey.events import Event, Kind
-from nurture.journey.verdict import judge
-from nurture.store import enrollments, events, messages, people
+from nurture.store import enrollments, events
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,20 +43,22 @@ def tick(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH)
     """One pass: verdicts first, since a yes that was given in time goes before the no."""
     if not _anything_due(store, now):
         return Ticked()
-    with store.write() as tx:
-        clicks = events.to_judge(tx, now, batch)
-        reached = _judged(tx, clicks) if clicks else []
+    with deciding(store, deployed) as tx:
+        settled = events.to_judge(tx, now, batch)
+        clicks = [row for row in settled if row.kind == Kind.CLICKED]
+        reached = judged_clicks(tx, clicks) if clicks else []
         judged = carry(tx, deployed, reached, now) if reached else Carried()
+        _judge_bounces(tx, deployed, [row for row in settled if row.kind != Kind.CLICKED], now)
         due = enrollments.due(tx, now, batch)
         due.sort(key=lambda pair: (-_priority(deployed, pair[0].sequence), pair[0].due_at))
         moment = Event(Kind.DUE, now)
         carried = carry(tx, deployed, [(place, person, moment) for place, person in due], now)
     return Ticked(
-        judged=len(clicks),
+        judged=len(settled),
         decided=judged.decided + carried.decided,
         planned=judged.planned + carried.planned,
         ended=judged.ended + carried.ended,
-        more=len(clicks) == batch or len(due) == batch,
+        more=len(settled) == batch or len(due) == batch,
     )
 
 
@@ -70,25 +73,12 @@ def _priority(deployed: Deployed, name: str) -> int:
     return 0 if sequence is None else sequence.priority
 
 
-def _judged(tx: Connection, clicks: list[events.Row]) -> list[Reached]:
-    """Give each settled click its verdict, and say whom a human one reaches."""
-    rows = messages.by_ids(tx, sorted({click.message for click in clicks}))
-    seen: dict[str, list[Event]] = defaultdict(list)
-    for row in events.of_messages(tx, list(rows)):
-        if row.kind in (Kind.CLICKED, Kind.UNSUBSCRIBED):
-            seen[row.message].append(events.as_event(row))
-    verdicts, human = [], []
-    for click in clicks:
-        message = rows[click.message]
-        verdict = judge(seen[click.message], events.as_event(click), message.sent_at)
-        verdicts.append((click.id, verdict.human, "; ".join(verdict.reasons)))
-        if verdict.human:
-            human.append((message, click))
-    events.judge(tx, verdicts)
-    people.seen(tx, {message.subscriber: click.at for message, click in human})
-    places = {place.id: (place, person) for place, person in enrollments.by_ids(tx, [m.enrollment for m, _ in human])}
-    return [
-        (*places[message.enrollment], Event(Kind.CLICKED, click.at, step=message.step, human=True))
-        for message, click in human
-        if message.enrollment in places
-    ]
+def _judge_bounces(tx: Connection, deployed: Deployed, bounces: list[events.Row], now: datetime) -> None:
+    """Soft bounces are graded when their neighbours have come as well; each says what came of it."""
+    whose = {row.subscriber for row in bounces if row.subscriber is not None}
+    stopped = grade(tx, deployed, whose, now) if whose else {}
+    events.judge(tx, [(row.id, True, _with(row.reason, stopped.get(row.subscriber or 0, ""))) for row in bounces])
+
+
+def _with(reason: str, more: str) -> str:
+    return f"{reason}; {more}" if reason and more else reason or more

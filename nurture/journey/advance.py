@@ -7,12 +7,11 @@ those of the language reference ("Clocks", "Late yes", "Never ask for what is do
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nurture.journey import timing
 from nurture.journey.branching import UNSUBSCRIBE, Case, Outcome, added, end, follow, hold, lookup, resolve, says
-from nurture.journey.enrollment import Answer, Award, Effect, Ended, Enrollment, Facts, Grant, Kept, Save, Send
+from nurture.journey.enrollment import Answer, Award, Effect, Ended, Enrollment, Facts, Grant, Kept, Save, Send, changed
 from nurture.journey.events import ENDS_EVERYTHING, Event, Kind
 from nurture.language.sequence import END, Arm
 from nurture.language.words import moment as read_moment
@@ -48,6 +47,8 @@ def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Fac
             return _changed(case, enrollment), ()
         case Kind.CLICKED:
             return _clicked(case, enrollment, event)
+        case Kind.REPLIED:
+            return _replied(case, enrollment, event)
         case Kind.ANSWERED:
             return _answered(case, enrollment, event.step, event.answer, event.at)
         case Kind.HAPPENED:
@@ -113,16 +114,16 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
     if enrollment.due_at is None or enrollment.due_at > case.now:
         return enrollment, ()
     if enrollment.judging_until is not None and enrollment.judging_until > case.now:
-        return replace(enrollment, due_at=enrollment.judging_until, because="a click is being judged"), ()
+        return changed(enrollment, due_at=enrollment.judging_until, because="a click is being judged"), ()
     if enrollment.phase == "starting":
-        begun = replace(enrollment, started_at=case.now, waits_for="")
+        begun = changed(enrollment, started_at=case.now, waits_for="")
         if may_start(case.sequence, enrollment.data, case.facts, None, case.now):
             return _begin(case, begun)
         why = says(case.sequence.start.condition, begun, case.facts)
         return end(case, begun, "removed", f"its moment came, but {why}")
     if enrollment.phase == "asked":
         step = case.sequence.steps[enrollment.step]
-        base = _end_of_patience(case, enrollment, step)
+        base = _end_ofpatience(case, enrollment, step)
         return follow(case, enrollment, step.no.arms, base, f"no yes to {step.name} in the time given", by_no=True)
     if enrollment.step in (END, UNSUBSCRIBE):
         how: Ended = "unsubscribed" if enrollment.step == UNSUBSCRIBE else "finished"
@@ -130,12 +131,12 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
     return _mail(case, enrollment, case.sequence.steps[enrollment.step])
 
 
-def _end_of_patience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
+def _end_ofpatience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
     """When the time given to answer was over: `due_at`, unless that was put off while an act was being judged."""
     due_at = enrollment.due_at or case.now
     if enrollment.judging_until is None or enrollment.last_mail_at is None or step.name not in enrollment.asked:
         return due_at
-    return min(due_at, _patience(case, enrollment, step, enrollment.last_mail_at))
+    return min(due_at, patience(case, enrollment, step, enrollment.last_mail_at))
 
 
 def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
@@ -146,6 +147,9 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
     if _done_key(step) in enrollment.done:
         why = f"{step.name} asks for what is done already, so it is not mailed"
         return follow(case, enrollment, step.yes.arms, case.now, why, led_by=step.root)
+    if step.name in enrollment.asked:  # an edit moved it below where the person had it
+        why = f"{step.name} was mailed before an edit moved it, so not again"
+        return follow(case, enrollment, step.no.arms, case.now, why, by_no=True)
     if step.until is not None:
         limit = resolve(case, enrollment, step.until, after=enrollment.due_at or case.now)
         if limit is None or limit.over(case.now):
@@ -153,22 +157,22 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
             return follow(case, enrollment, step.no.arms, case.now, why, by_no=True)
     at, held = hold(case, enrollment, step, case.now)
     if at > case.now:
-        return replace(enrollment, due_at=at, because=f"{step.name} is held: {held}"), ()
-    sent = replace(enrollment, phase="asked", due_at=None, waits_for="", fixed=False)
+        return changed(enrollment, due_at=at, because=f"{step.name} is held: {held}"), ()
+    sent = changed(enrollment, phase="asked", due_at=None, waits_for="", fixed=False)
     if step.ask.kind != "buy" or step.root in sent.offers:
         return sent, (Send(step.name),)
     deadline = timing.round_up_to_minute(_deadline(case, sent, step))
     grant = Grant(step.root, step.ask.name, step.ask.code, deadline)
-    return replace(sent, offers=added(sent.offers, step.root, deadline)), (grant, Send(step.name))
+    return changed(sent, offers=added(sent.offers, step.root, deadline)), (grant, Send(step.name))
 
 
 def _deadline(case: Case, enrollment: Enrollment, step: Step) -> datetime:
     if step.ask.expires is not None:
         return timing.add(case.now, step.ask.expires, case.zone)
-    return _patience(case, enrollment, step, case.now)
+    return patience(case, enrollment, step, case.now)
 
 
-def _patience(case: Case, enrollment: Enrollment, step: Step, left_at: datetime) -> datetime:
+def patience(case: Case, enrollment: Enrollment, step: Step, left_at: datetime) -> datetime:
     """When silence after this mail becomes a no."""
     if step.until is not None:
         when = resolve(case, enrollment, step.until, after=left_at)
@@ -183,9 +187,9 @@ def _left(case: Case, enrollment: Enrollment, event: Event) -> Enrollment:
     if event.step in enrollment.asked or event.step not in case.sequence.steps:
         return enrollment
     latest = event.at if enrollment.last_mail_at is None else max(event.at, enrollment.last_mail_at)
-    enrollment = replace(enrollment, asked=(*enrollment.asked, event.step), last_mail_at=latest)
+    enrollment = changed(enrollment, asked=(*enrollment.asked, event.step), last_mail_at=latest)
     if _came_too_late(case, enrollment, event.step):
-        enrollment = replace(
+        enrollment = changed(
             enrollment, phase="asked", step=event.step, due_at=None, waits_for="", fixed=False, led_by=""
         )
     return _start_clock(case, enrollment, event, f"{event.step} left")
@@ -207,8 +211,8 @@ def _missed(case: Case, enrollment: Enrollment, event: Event) -> Enrollment:
 def _start_clock(case: Case, enrollment: Enrollment, event: Event, why: str) -> Enrollment:
     if enrollment.phase != "asked" or enrollment.step != event.step or enrollment.due_at is not None:
         return enrollment
-    due_at = _patience(case, enrollment, case.sequence.steps[event.step], event.at)
-    return replace(enrollment, due_at=due_at, because=why)
+    due_at = patience(case, enrollment, case.sequence.steps[event.step], event.at)
+    return changed(enrollment, due_at=due_at, because=why)
 
 
 # --- what people and programs did
@@ -225,20 +229,28 @@ def _clicked(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     return _answered(case, enrollment, step.name, "yes", event.at)
 
 
+def _replied(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
+    """A reply is a yes where the mail asked for one; to any other mail it is only a happening."""
+    step = case.sequence.steps.get(event.step)
+    if step is None or step.ask.kind != "reply":
+        return enrollment, ()
+    return _answered(case, enrollment, step.name, event.answer, event.at)
+
+
 def _judging(enrollment: Enrollment, until: datetime | None) -> Enrollment:
     """What is due waits until the act has its verdict."""
     if until is None or enrollment.ended is not None:
         return enrollment
     if enrollment.judging_until is not None and enrollment.judging_until >= until:
         return enrollment
-    return replace(enrollment, judging_until=until)
+    return changed(enrollment, judging_until=until)
 
 
 def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     key = f"{event.happening}:{event.name}"
     wanted = [step for step in case.sequence.steps.values() if _done_key(step) == key]
     if wanted and key not in enrollment.done and enrollment.ended is None:
-        enrollment = replace(enrollment, done=added(enrollment.done, key, event.at))
+        enrollment = changed(enrollment, done=added(enrollment.done, key, event.at))
     asked = [step for step in wanted if step.name in enrollment.asked]
     if enrollment.ended is None:
         goal = any(_is(happening, event) for happening in case.sequence.goal)
@@ -268,7 +280,7 @@ def _answered(case: Case, enrollment: Enrollment, step_name: str, value: str | i
         return kept, effects
     if step.ask.save:
         case = case.knowing(step.ask.save, value)
-    awake = kept if kept.ended is None else replace(kept, ended=None, ended_at=None, ended_by_no=False, step="")
+    awake = kept if kept.ended is None else changed(kept, ended=None, ended_at=None, ended_by_no=False, step="")
     why = f"yes to {step.name}" if value == "yes" else f"{step.root} was answered {value}"
     moved, more = follow(case, awake, step.yes.arms_for(value), at, why, led_by=step.root)
     if moved.ended is not None:
@@ -289,7 +301,7 @@ def _earlier(kept: Enrollment, moved: Enrollment, step: Step) -> Enrollment:
     """A late yes that leads to the step that waits already: the earlier time wins."""
     if kept.phase != "waiting" or kept.due_at is None or moved.due_at is None:
         return kept
-    return moved if moved.due_at < kept.due_at else replace(kept, led_by=step.root)
+    return moved if moved.due_at < kept.due_at else changed(kept, led_by=step.root)
 
 
 def _keep(
@@ -304,7 +316,7 @@ def _keep(
         effects.append(Kept(step.root, value))
         if step.award:
             effects.append(Award(step.award))
-    return replace(enrollment, answers=answers), tuple(effects)
+    return changed(enrollment, answers=answers), tuple(effects)
 
 
 def _changed(case: Case, enrollment: Enrollment) -> Enrollment:
@@ -315,12 +327,12 @@ def _changed(case: Case, enrollment: Enrollment) -> Enrollment:
         when = resolve(case, enrollment, read_moment(enrollment.waits_for), after=case.now)
         if when is None or when.at == enrollment.due_at:
             return enrollment
-        return replace(enrollment, due_at=when.at, because=f"{enrollment.waits_for} moved")
+        return changed(enrollment, due_at=when.at, because=f"{enrollment.waits_for} moved")
     step = case.sequence.steps.get(enrollment.step)
     if enrollment.phase == "asked" and enrollment.due_at is not None and step is not None and step.until is not None:
         when = resolve(case, enrollment, step.until, after=enrollment.last_mail_at or case.now)
         if when is not None and when.at != enrollment.due_at:
-            return replace(enrollment, due_at=when.at, because=f"{step.until.text} moved")
+            return changed(enrollment, due_at=when.at, because=f"{step.until.text} moved")
     return enrollment
 
 

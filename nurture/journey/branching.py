@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from nurture.journey import timing
-from nurture.journey.enrollment import Effect, End, Ended, Enrollment, Facts
+from nurture.journey.enrollment import Effect, End, Ended, Enrollment, Facts, changed
 from nurture.language.conditions import UNKNOWN, Condition, Lookup
 from nurture.language.sequence import AtClock, Exit, Goto, Split
 
@@ -62,12 +62,13 @@ def follow(
     led_by: str = "",
     by_no: bool = False,
 ) -> Outcome:
-    """Take the first arm that holds. `base` is when the arm's wait counts from."""
+    """Take the first arm that holds, and say of those above it why they do not. `base` is when the wait counts from."""
     for arm in arms:
         if arm.condition is not None:
-            if not arm.condition.test(lookup(enrollment, case.facts)):
+            held = arm.condition.test(lookup(enrollment, case.facts))
+            why = f"{why}, {says(arm.condition, enrollment, case.facts)}{'' if held else ' is false'}"
+            if not held:
                 continue
-            why = f"{why}, {says(arm.condition, enrollment, case.facts)}"
         due_at, fixed, waits_for = base, False, ""
         if arm.after is not None:
             due_at = timing.add(base, arm.after, case.zone)
@@ -75,13 +76,14 @@ def follow(
             recurs = isinstance(arm.at.point, AtClock)
             when = resolve(case, enrollment, arm.at, after=max(base, case.now) if recurs else base)
             if when is None or when.over(case.now):
+                why = f"{why}, {arm.at.text} is {'unknown' if when is None else 'over'}"
                 continue
             due_at, fixed, waits_for = when.at, when.fixed, arm.at.text
         target = chosen(case, arm.go, led_by or enrollment.step)
         if isinstance(target, Exit) and due_at <= case.now:
             return end(case, enrollment, left(target), why, by_no=by_no)
         name = target.step if isinstance(target, Goto) else target.how
-        moved = replace(
+        moved = changed(
             enrollment,
             phase="waiting",
             step=name,
@@ -92,15 +94,18 @@ def follow(
             because=f"{why} → {name}",
         )
         if name in case.sequence.steps:
-            at, held = hold(case, moved, case.sequence.steps[name], max(due_at, base))
-            moved = replace(moved, due_at=at, because=f"{moved.because} ({held})" if held else moved.because)
+            at, hindrance = hold(case, moved, case.sequence.steps[name], max(due_at, base))
+            if hindrance:
+                moved = changed(moved, due_at=at, because=f"{moved.because} ({hindrance})")
+            elif at != due_at:
+                moved = changed(moved, due_at=at)
         return moved, ()
     return end(case, enrollment, "finished", f"{why}, no branch holds", by_no=by_no)
 
 
 def end(case: Case, enrollment: Enrollment, how: Ended, because: str, *, by_no: bool = False) -> Outcome:
     """The pass is over."""
-    ended = replace(
+    ended = changed(
         enrollment,
         phase="ended",
         due_at=None,

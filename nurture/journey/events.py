@@ -34,6 +34,7 @@ class Kind(StrEnum):
     UNSUBSCRIBED = "unsubscribed"  # the person wants no more mail
     OPENED = "opened"  # images were fetched: by a person or a machine, never a trigger
     CLICKED = "clicked"  # a link of the mail was fetched
+    REPLIED = "replied"  # the person wrote back
     AUTORESPONDED = "autoresponded"  # an out-of-office or other machine reply
 
     # what people and programs report

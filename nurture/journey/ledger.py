@@ -60,6 +60,7 @@ _PROVES = MappingProxyType(
         Kind.SOFT_BOUNCED: State.SENT,
         Kind.REJECTED: State.SENT,
         Kind.AUTORESPONDED: State.SENT,
+        Kind.REPLIED: State.SENT,
         Kind.DELIVERED: State.DELIVERED,
         Kind.BOUNCED: State.BOUNCED,
         Kind.COMPLAINED: State.COMPLAINED,

@@ -35,9 +35,10 @@ def zone(name: str, fallback: str = "UTC") -> ZoneInfo:
 
 def at_wall(day: date, clock: time, where: ZoneInfo) -> datetime:
     """The instant (UTC) at which a wall clock shows this; in a gap the first valid minute after it."""
-    wanted = datetime.combine(day, clock.replace(fold=0), where)
+    shown = datetime.combine(day, clock.replace(fold=0) if clock.fold else clock)
+    wanted = shown.replace(tzinfo=where)
     instant = wanted.astimezone(UTC)
-    if instant.astimezone(where).replace(tzinfo=None) == wanted.replace(tzinfo=None):
+    if instant.astimezone(where).replace(tzinfo=None) == shown:
         return instant
     return _end_of_gap(wanted, where)
 
@@ -100,16 +101,22 @@ def earliest(at: datetime, rules: SendRules, where: ZoneInfo, last_mail_at: date
 def _opening(at: datetime, rules: SendRules, where: ZoneInfo) -> datetime:
     """The first instant at or after `at` that is inside a window; at or before `at` when it is inside one."""
     first, last = rules.between or (MIDNIGHT, MIDNIGHT)
-    overnight = last <= first
-    today = at.astimezone(where).date()
-    day = today - timedelta(days=1)
+    day = at.astimezone(where).date()
+    if last <= first:
+        day -= timedelta(days=1)  # yesterday's window may be open still
     while True:
         if day.weekday() in rules.days:
-            opens = at_wall(day, first, where)
-            closes = at_wall(day + timedelta(days=1) if overnight else day, last, where)
+            opens, closes = _window(day, first, last, where)
             if at < closes and opens < closes:
                 return opens
         day += timedelta(days=1)
+
+
+@lru_cache(maxsize=4096)
+def _window(day: date, first: time, last: time, where: ZoneInfo) -> tuple[datetime, datetime]:
+    """When the window of a day opens and closes. Everyone in a zone has the same, so it is worked out once."""
+    closes_on = day + timedelta(days=1) if last <= first else day
+    return at_wall(day, first, where), at_wall(closes_on, last, where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ KINDS: Mapping[AskKind, AskForm] = MappingProxyType(
         "poll": AskForm(1, keys=("answers", "save"), required=("answers",)),
         "download": AskForm(2, keys=("label",)),
         "watch": AskForm(2, later=True),
-        "reply": AskForm(2, later=True),
+        "reply": AskForm(2, keys=("label",)),
         "form": AskForm(3, later=True),
         "event": AskForm(3, keys=("label", "to"), required=("to",)),
         "refer": AskForm(4, later=True),
@@ -104,7 +104,7 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
         size = whole_of(node, faults, "size", 1, BIGGEST) or size
     words_, name = "", ""
     match kind:
-        case "click" | "poll":
+        case "click" | "poll" | "reply":
             words_ = line_of(first, faults, "the words of the ask")
         case "download":
             name = _file(first, faults)
@@ -112,7 +112,7 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
             name = known(first, people.events, faults, "event")
         case _:
             name = known(first, people.products, faults, "product")
-    label = line("label") or (words_ if kind == "click" else "")
+    label = line("label") or {"click": words_, "reply": "Reply"}.get(kind, "")
     expires = None
     if kind == "buy" and (node := table.get("expires")) is not None:
         expires = parsed(node, words.duration, faults, "expires")

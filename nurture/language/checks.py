@@ -1,20 +1,22 @@
-"""Checks that need the whole page: what no branch leads to, and where a left-out `yes` would be a guess."""
+"""Checks that need the whole page: what no branch leads to, where a left-out `yes` would be a guess, and the ladder."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nurture.language.sequence import Goto, Split
+from nurture.language import ladder
+from nurture.language.paths import steps_of
+from nurture.language.sequence import Goto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nurture.language.page import Page
-    from nurture.language.sequence import Go, Mark, Sequence, Step
+    from nurture.language.sequence import Mark, Sequence, Step
 
 
 def check(sequence: Sequence, page: Page, marks: Mapping[str, Mark]) -> None:
-    """Report E203 and E208. `marks` are where the steps' names stand."""
+    """Report E203 and E208, and in a page without errors W401 to W403, W407 and W408. `marks` are where the steps' names stand."""
     reached = _reached(sequence, page)
     for step in sequence.steps.values():
         if step.position not in reached:
@@ -28,6 +30,9 @@ def check(sequence: Sequence, page: Page, marks: Mapping[str, Mark]) -> None:
                 f"say it: yes: {following.step}, or another step"
             )
             page.faults.add("E208", mark, what)
+    if not page.faults.found:
+        # what is broken has become something harmless, and would be blamed for what it never said
+        ladder.check(sequence, page.people, page.faults)
 
 
 def _reached(sequence: Sequence, page: Page) -> set[int]:
@@ -47,9 +52,3 @@ def _reached(sequence: Sequence, page: Page) -> set[int]:
 def _leads_to(step: Step) -> Iterator[str]:
     for arm in (*step.yes.every_arm(), *step.no.every_arm()):
         yield from steps_of(arm.go)
-
-
-def steps_of(go: Go) -> tuple[str, ...]:
-    """The steps a GO can lead to."""
-    targets = [target for target, _ in go.shares] if isinstance(go, Split) else [go]
-    return tuple(target.step for target in targets if isinstance(target, Goto))

@@ -82,6 +82,9 @@ class Condition:
         return f"{self.source} ({seen})" if seen else self.source
 
 
+UNREAD: Final = Condition("", (), lambda _: False)
+"""Stands where a condition could not be read. Nobody can tell who goes on from there."""
+
 Evaluate = Callable[[Lookup], object]
 _JINJA = Environment(autoescape=False)  # noqa: S701 - it only parses; nothing is rendered here
 _HOW = "use and, or, not, == != < <= > >=, numbers, text in quotes, true and false"

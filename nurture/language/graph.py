@@ -139,7 +139,7 @@ def _card(node: Node, count: int | None) -> str:
         for number in range(5)
     )
     return (
-        f"<title>{escape(node.subject)}</title>"
+        f"<title>{escape(f'{node.id}: {node.subject}')}</title>"
         f'<rect class="box" width="{width:g}" height="{height:g}" rx="12"/>'
         f'<g class="icon" transform="translate(14 12)">{ICONS[str(node.ask)]}</g>'
         f'<text class="name" x="38" y="26">{escape(placing.cut(node.id, 124, 15))}</text>{words}'

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nurture.language import words
-from nurture.language.conditions import Condition, MisreadError, Names, parse
+from nurture.language.conditions import UNREAD, Condition, MisreadError, Names, parse
 from nurture.language.sequence import ALWAYS_KNOWN, AtInstant, AtName, Exit, Goto, Mark
 from nurture.language.values import parsed, text_of
 from nurture.language.words import KNOWN_MOMENTS
@@ -108,7 +108,7 @@ class Page:
                 quote = 1 if getattr(node, "quoted", False) else 0
                 spot = Mark(node.mark.line, node.mark.column + quote + error.column, error.width)
             self.faults.add("E205", spot, str(error))
-            return None
+            return UNREAD
 
     def moment(self, node: Node, *, of_start: bool = False) -> Moment | None:
         """A moment whose name is declared and is a date."""

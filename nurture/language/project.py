@@ -12,6 +12,7 @@ from nurture.language.problems import Problem, did_you_mean
 from nurture.language.reading import read
 from nurture.language.sequence import Mark, People, language_code
 from nurture.language.translation import LanguageFile, language_file, read_translation
+from nurture.language.yaml import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,6 +142,10 @@ def _templates(files: Mapping[str, bytes], found: list[Problem]) -> dict[str, st
     for path in sorted(files):
         if path.startswith(TEMPLATES):
             body = files[path]
+            if len(body) > MAX_BYTES and path.endswith(TEMPLATE_ENDINGS):
+                what = f"this template is larger than {MAX_BYTES // 1_000_000} MB, and Gmail clips a mail at 102 KB"
+                found.append(Problem(path, 1, 1, "E302", what))
+                body = b""
             try:
                 templates[path.removeprefix(TEMPLATES)] = body.decode("utf-8-sig").replace("\r\n", "\n")
             except UnicodeDecodeError as error:

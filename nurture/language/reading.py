@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from nurture.language import checks, words
+from nurture.language.changes import read_changes
 from nurture.language.conditions import Names
 from nurture.language.faults import Faults
 from nurture.language.happenings import read_happenings, read_start, start_data
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
 KEYS = (
     "title", "language", "start", "goal", "stop", "from", "reply_to", "send", "within", "dates", "priority", "steps",
-    "tests",
+    "tests", "changes",
 )  # fmt: skip
-LATER_KEYS = ("changes", "proof", "badges")
+LATER_KEYS = ("proof", "badges")
 REQUIRED = {
     "start": "write what begins it, as in start: joined",
     "from": "write who sends its mails, as in from: Ada Bright <ada@example.com>",
@@ -118,6 +119,7 @@ def _sequence(root: Table, name: str, page: Page) -> Sequence | None:
         priority=_priority(root.get("priority"), page),
         stories=read_stories(root.get("tests"), asks, page),
         language=_language(root.get("language"), page),
+        changes=read_changes(root.get("changes"), page),
         file=faults.file,
         marks=MappingProxyType(marks(root)),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nurture.language import schema_asks, schema_stories
+from nurture.language.changes import WAITING
 from nurture.language.schema_words import (
     DRAFT,
     NAME,
@@ -134,6 +135,12 @@ def top_keys() -> Mapping[str, Schema]:
             "type": "array",
             "items": ref("story"),
         },
+        "changes": {
+            "description": "What this edit means for the people inside, by step. Read by the one apply that needs it.",
+            "type": "object",
+            "propertyNames": ref("name"),
+            "additionalProperties": ref("change"),
+        },
     }
 
 
@@ -216,6 +223,7 @@ def forms() -> dict[str, Schema]:
             (is_a("object"), choose((has(*ARM_KEYS), ref("branch")), otherwise=_answers())), otherwise=ref("branch")
         ),
         "story": schema_stories.story(),
+        "change": change(),
     }  # fmt: skip
 
 
@@ -339,6 +347,17 @@ def _answers() -> Schema:
         "propertyNames": schema_asks.answer_name(),
         "additionalProperties": ref("branch"),
     }
+
+
+def change() -> Schema:
+    """What an edit means for the people at one step."""
+    stays = {
+        "was": say(ref("name"), "The name this step had before: its people, answers and mails come along.", "guide"),
+        "waiting": choice(WAITING, "Who waits keeps the time they were given, or gets it computed again."),
+    }
+    target = pattern(rf"^(end|{NAME[1:-1]})$", "a step of this file, or end")
+    gone = {"go": say(target, "Where the people of a step that is gone go.", "offer")}
+    return {"type": "object", "minProperties": 1, **choose((has("go"), keyed(gone)), otherwise=keyed(stays))}
 
 
 def _arm(*, condition: bool = False) -> Schema:

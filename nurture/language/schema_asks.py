@@ -11,6 +11,7 @@ def kind_words() -> dict[str, Schema]:
         "click": text("A click by a person. The words of the button. Size 1.", "Show me how it works"),
         "poll": text("One question, answered with one tap and confirmed on a page. Size 1.", "Home loan or auto loan?"),
         "download": text("A file in files/, fetched by a person. Size 2.", "checklist.pdf"),
+        "reply": text("A question that is answered by writing back. Size 2.", "What do you sell?"),
         "event": say(ref("event"), "The product reports that it was done. Size 3.", "account_connected"),
         "buy": say(ref("product"), "The offer: this product is bought. Size 5.", "review"),
     }

@@ -22,6 +22,7 @@ def language_schema() -> Schema:
     words: Mapping[str, Schema] = {
         "click": text("The words of the button, for a click.", "Zeigen Sie es mir"),
         "poll": text("The question of a poll.", "Haus oder Auto?"),
+        "reply": text("The question that is answered by writing back.", "Was verkaufen Sie?"),
         "answers": {
             "description": "The answers by the names they have in the main file, each with its words.",
             "type": "object",
@@ -29,7 +30,7 @@ def language_schema() -> Schema:
             "additionalProperties": ANSWER,
             "examples": [{"home": "Ein Hauskredit", "auto": "Ein Autokredit"}],
         },
-        "label": text("The words of the button, for a download, an event or an offer.", "Checkliste holen"),
+        "label": text("The words of the button, for a download, a reply, an event or an offer.", "Checkliste holen"),
         "price": text("The price as it is shown. Left out: that of the main file.", "99 £"),
     }
     assert {key for keys in ASK_WORDS.values() for key in keys} == set(words)

@@ -216,6 +216,15 @@ class Start:
     again: Duration | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an edit means for the people inside: the step's name before, what becomes of who waits, where they go."""
+
+    was: str = ""
+    waiting: str = ""
+    go: str = ""
+
+
 Place = tuple[str | int, ...]
 """Where something stands in the file: `("steps", "tour", "ask")`. Keys of mappings, indexes of lists."""
 
@@ -251,6 +260,7 @@ class Sequence:
     stories: tuple[Mapping[str, object], ...] = ()
     language: str = ENGLISH
     languages: Mapping[str, Sequence] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    changes: Mapping[str, Change] = field(default_factory=lambda: MappingProxyType({}))
     file: str = field(default="", compare=False)
     marks: Mapping[Place, Mark] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import date, time
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from nurture.language import words
+from nurture.language.people import convert
 from nurture.language.sequence import ALWAYS_KNOWN
 from nurture.language.values import allow, check_known, line_of, one_of, parsed, table_of, whole_of
 from nurture.language.yaml import Items, Scalar, Table, plain
@@ -21,12 +25,42 @@ if TYPE_CHECKING:
 STORY_KEYS = ("name", "given", "does", "expect")
 GIVEN_KEYS = ("start", "timezone", "event", "attributes", "tags", "arms")
 EXPECT_KEYS = ("path", "never", "at", "sent", "answers", "ends")
-HAPPENINGS = ("event", "bought", "tag")
+HAPPENINGS = ("event", "bought", "tag", "replied")
 ENDS = ("finished", "goal", "stopped", "unsubscribed")
 DEEDS = ("yes", "machine")
 MOST_MAILS = 10_000
 _FRIENDS = re.compile(r"\d{1,4} friends?")
 _DAY_CLOCK = re.compile(r"day\s+(\d{1,4})\s+(\d{1,2}:\d{2})")
+_DATE_CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]\s*(\d{1,2}:\d{2}))?")
+_WEEKDAY_CLOCK = re.compile(r"([A-Za-z]+)\s+(\d{1,2}:\d{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class StoryTime:
+    """A time in a story: that day of it (1 is its first), that weekday (Monday is 0), or that date."""
+
+    clock: time
+    day: int = 0
+    weekday: int | None = None
+    date: date | None = None
+
+
+def story_time(text: str) -> StoryTime:
+    """`mon 12:00`, `day 3 9:00`, `2026-11-24 9:00`, or a date alone. Raises ValueError."""
+    written = " ".join(text.split())
+    if match := _DAY_CLOCK.fullmatch(written):
+        if int(match[1]) == 0:
+            raise ValueError("a story begins on day 1")
+        return StoryTime(words.clock(match[2]), day=int(match[1]))
+    if match := _DATE_CLOCK.fullmatch(written):
+        try:
+            on = date.fromisoformat(match[1])
+        except ValueError:
+            raise ValueError(f"{match[1]} is not a day of the calendar") from None
+        return StoryTime(words.clock(match[2]) if match[2] else time(0), date=on)
+    if match := _WEEKDAY_CLOCK.fullmatch(written):
+        return StoryTime(words.clock(match[2]), weekday=words.weekday(match[1]))
+    raise ValueError(f"'{text}' is not a time; write it like mon 12:00, day 3 9:00 or 2026-11-24 9:00")
 
 
 def read_stories(node: Node | None, asks: Mapping[str, AskOf], page: Page) -> tuple[Mapping[str, object], ...]:
@@ -39,17 +73,20 @@ def read_stories(node: Node | None, asks: Mapping[str, AskOf], page: Page) -> tu
     for item in node.items:
         story = table_of(item, page.faults, "a story")
         if story is not None:
-            _story(story, asks, page)
-            found.append(MappingProxyType(cast("dict[str, object]", plain(story))))
+            told = cast("dict[str, object]", plain(story))
+            told |= _story(story, asks, page)
+            found.append(MappingProxyType(told))
     return tuple(found)
 
 
-def _story(story: Table, asks: Mapping[str, AskOf], page: Page) -> None:
+def _story(story: Table, asks: Mapping[str, AskOf], page: Page) -> dict[str, object]:
+    """Look at a story; what is given in it comes back with each value as the type that is declared for it."""
+    typed: dict[str, object] = {}
     allow(story, STORY_KEYS, page.faults)
     if (name := story.get("name")) is not None:
         line_of(name, page.faults, "the name of a story")
     if (node := story.get("given")) is not None and (given := table_of(node, page.faults, "given")) is not None:
-        _given(given, page)
+        typed["given"] = _given(given, page)
     does = story.get("does")
     for item in does.items if isinstance(does, Items) else [] if does is None else [does]:
         if isinstance(does, Items) and isinstance(item, Table):
@@ -58,27 +95,44 @@ def _story(story: Table, asks: Mapping[str, AskOf], page: Page) -> None:
             page.faults.add("E103", item.mark, "does is a list of acts, each like {STEP: yes, after: 2 hours}")
     if (node := story.get("expect")) is not None and (expect := table_of(node, page.faults, "expect")) is not None:
         _expect(expect, asks, page)
+    return typed
 
 
-def _given(given: Table, page: Page) -> None:
+def _given(given: Table, page: Page) -> dict[str, object]:
     allow(given, GIVEN_KEYS, page.faults)
     people = page.people
     if (node := given.get("start")) is not None:
-        parsed(node, _start, page.faults, "start")
+        parsed(node, story_time, page.faults, "start")
     if (node := given.get("timezone")) is not None:
         parsed(node, words.zone, page.faults, "timezone")
-    if (node := given.get("event")) is not None:
-        table_of(node, page.faults, "event")
-    if (node := given.get("attributes")) is not None and (table := table_of(node, page.faults, "attributes")):
-        for key, _ in table:
-            check_known(key.text, key.mark, (*people.attributes, *ALWAYS_KNOWN), page.faults, "attribute")
+    known = cast("dict[str, object]", plain(given))
+    if (node := given.get("event")) is not None and (table := table_of(node, page.faults, "event")) is not None:
+        known["event"] = _values(table, page.names.start, "data of the start event", page)
+    if (node := given.get("attributes")) is not None and (
+        table := table_of(node, page.faults, "attributes")
+    ) is not None:
+        kinds = {**dict.fromkeys(ALWAYS_KNOWN, "text"), **people.attributes}
+        known["attributes"] = _values(table, kinds, "attribute", page)
     _each(given.get("tags"), lambda tag: check_known(tag.text, tag.mark, people.tags, page.faults, "tag"), page)
     _each(given.get("arms"), lambda arm: _step(arm, page, also=("end", "unsubscribe")), page)
+    return known
+
+
+def _values(table: Table, kinds: Mapping[str, str | tuple[str, ...]], what: str, page: Page) -> dict[str, object]:
+    """What is said of a person or an event, converted as an import would convert it."""
+    found: dict[str, object] = {}
+    for key, value in table:
+        check_known(key.text, key.mark, kinds, page.faults, what)
+        if not isinstance(value, Scalar):
+            page.faults.add("E103", value.mark, f"{key.text} is one value")
+        elif key.text in kinds:
+            found[key.text] = parsed(value, partial(convert, kinds[key.text]), page.faults, key.text)
+    return found
 
 
 def _deed(deed: Table, asks: Mapping[str, AskOf], page: Page) -> None:
     people = page.people
-    named = {"event": people.events, "bought": people.products, "tag": people.tags}
+    named = {"event": people.events, "bought": people.products, "tag": people.tags, "replied": ("yes",)}
     acts = [(key, value) for key, value in deed if key.text not in ("after", "at")]
     if len(acts) != 1:
         mark = acts[1][0].mark if acts else deed.mark
@@ -87,7 +141,9 @@ def _deed(deed: Table, asks: Mapping[str, AskOf], page: Page) -> None:
         return
     ((key, value),) = acts
     if key.text in named:
-        if isinstance(value, Scalar):
+        if key.text == "replied" and (not isinstance(value, Scalar) or value.text != "yes"):
+            page.faults.add("E103", value.mark, "a reply is told as {replied: yes, at: day 2 9:00}")
+        elif isinstance(value, Scalar):
             what = {"bought": "product"}.get(key.text, key.text)
             check_known(value.text, value.mark, named[key.text], page.faults, what)
         else:
@@ -96,8 +152,14 @@ def _deed(deed: Table, asks: Mapping[str, AskOf], page: Page) -> None:
         _answer(key.text, value, asks, page)
     if (node := deed.get("after")) is not None:
         parsed(node, words.duration, page.faults, "after")
+        if key.text in named:
+            what = f"{key.text} comes from outside and answers no mail; say when, as in at: day 4 20:00"
+            page.faults.add("E103", deed.keys["after"].mark, what)
     if (node := deed.get("at")) is not None:
-        parsed(node, _when, page.faults, "at")
+        parsed(node, story_time, page.faults, "at")
+        if key.text in page.positions:
+            what = "what is done about a mail counts from that mail; say how long after it, as in after: 2 hours"
+            page.faults.add("E103", deed.keys["at"].mark, what)
 
 
 def _answer(step: str, node: Node, asks: Mapping[str, AskOf], page: Page) -> None:
@@ -121,7 +183,7 @@ def _expect(expect: Table, asks: Mapping[str, AskOf], page: Page) -> None:
     if (node := expect.get("at")) is not None and (table := table_of(node, page.faults, "at")) is not None:
         for key, value in table:
             _step(key, page)
-            parsed(value, _when, page.faults, "at")
+            parsed(value, story_time, page.faults, "at")
     if (node := expect.get("answers")) is not None and (table := table_of(node, page.faults, "answers")) is not None:
         for key, value in table:
             if _step(key, page):
@@ -152,20 +214,3 @@ def _step(scalar: Scalar, page: Page, also: Iterable[str] = ()) -> bool:
         hint = page.faults.hint(scalar.text, (*page.order, *also)) or f"; the steps are {', '.join(page.order[:10])}"
         page.faults.add("E201", scalar.mark, f"there is no step '{scalar.text}'{hint}")
     return False
-
-
-def _start(text: str) -> None:
-    """`mon 10:00`, or a date."""
-    _when(text)
-
-
-def _when(text: str) -> None:
-    """`mon 12:00`, `day 3 9:00`, or a date."""
-    match = _DAY_CLOCK.fullmatch(text.strip())
-    if match is not None:
-        words.clock(match[2])
-        return
-    try:
-        words.moment(text)
-    except ValueError:
-        raise ValueError(f"'{text}' is not a time; write it like mon 12:00, day 3 9:00 or 2026-11-24 9:00") from None

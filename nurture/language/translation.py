@@ -31,6 +31,7 @@ ASK_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "click": ("click",),
         "poll": ("poll", "answers"),
         "download": ("label",),
+        "reply": ("reply", "label"),
         "event": ("label",),
         "buy": ("label", "price"),
     }

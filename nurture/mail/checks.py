@@ -5,27 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.errors import RenderError
-from nurture.journey.enrollment import Answer, Enrollment, Subscriber
 from nurture.journey.timing import zone as zone_of
+from nurture.language.paths import arrivals
 from nurture.language.problems import Problem, did_you_mean
-from nurture.language.sequence import Mark
+from nurture.language.sequence import ALWAYS_KNOWN, Mark
+from nurture.mail.imagined import anybody, imagined
 from nurture.mail.links import Links, Signer
+from nurture.mail.looking import look, mark_in
 from nurture.mail.person import names
+from nurture.mail.pressing import pressing, scarce
 from nurture.mail.render import UNSUBSCRIBE, Letterhead, Writer, format_of, leads
-from nurture.mail.slots import Slots, fill_text
+from nurture.mail.slots import Slots, fill_html, fill_text
 
 if TYPE_CHECKING:
+    from nurture.language.knowing import Known
     from nurture.language.sequence import Ask, People, Sequence, Step
     from nurture.mail.page import Page, Press
 
 LINKS = Links("https://links.example", "https://links.example", Signer(["only for looking at mails, never sent"]))
 LETTERHEAD = Letterhead(postal_address="1 Example Street", zone="UTC")
-NOW = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 MESSAGE = "checked"
 
 MJML = (
@@ -37,19 +38,22 @@ MJML = (
 _TAG = re.compile(r"<(mj-[\w-]*)")
 _PLACE = re.compile(r"(templates/.+?):(\d+): (.*)", re.DOTALL)
 
-SAMPLES: Mapping[str, object] = MappingProxyType(
-    {"text": "Ann", "number": 12, "date": "2026-06-15", "yearly": "06-15", "yes_no": True}
-)
+_TAGS = re.compile(r"<style.*?</style>|<[^>]*>|\s+", re.DOTALL)
+_UNKNOWN = re.compile(r"'(\w+)' is not known of this person")
+LONGEST_SUBJECT = 60
+LARGEST = 102 * 1024
+"""Bytes of HTML, after which Gmail clips a mail."""
 
 
 def check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
-    """E301–E304, E306 and E307: templates that are missing or fail, asks that are missing or compete. In each language."""
+    """All E3xx but E309, and what is to be said of a mail's words and size (W404 to W406). In each language."""
     spoken = [problem for one in sequence.languages.values() for problem in check(one, press, people)]
     return [*_check(sequence, press, people), *(problem for problem in spoken if problem.code != "E301")]
 
 
 def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
     writer = Writer(sequence, press)
+    arrived = arrivals(sequence, people)
     found: list[Problem] = []
     for step in sequence.steps.values():
         if not step.template:
@@ -62,7 +66,8 @@ def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
         if format_of(step.template) == "mjml":
             found += _unknown_tags(path, source)
         if step.ask.words or step.ask.label:
-            found += _written(sequence, step, writer, people, source)
+            known = arrived[step.name].known if step.name in arrived else anybody(sequence, people)
+            found += _written(sequence, step, writer, people, source, known, press.templates.files)
     return found
 
 
@@ -84,32 +89,69 @@ def _unknown_tags(path: str, source: str) -> Iterator[Problem]:
                 yield Problem(path, number, match.start() + 2, "E306", what, len(match[1]))
 
 
-def _written(sequence: Sequence, step: Step, writer: Writer, people: People, source: str) -> list[Problem]:
-    found: dict[tuple[str, int, str], Problem] = {}
-    for subscriber, enrollment in imagined(sequence, step, people):
+def _written(
+    sequence: Sequence, step: Step, writer: Writer, people: People, source: str, known: Known, files: Mapping[str, str]
+) -> list[Problem]:
+    looked = look(sequence, step, files, known)
+    found = {(one.code, one.line, one.message): one for one in looked.problems()}
+    looked_at = {(one.file, one.line) for one in found.values()}
+    hidden = {one.path for one in looked.printed.unsure.values()}
+    seen: set[Page] = set()
+    for number, (subscriber, enrollment) in enumerate(
+        imagined(sequence, step, people, known, looked.printed.asked, hidden)
+    ):
         values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone))
         for problem in (
-            *_subjects(sequence, step, writer, values),
-            *_mail(step, writer, values, source),
+            *_lines(sequence, step, writer, values, with_length=number == 0),
+            *_mail(step, writer, values, source, seen),
         ):
-            found.setdefault((problem.code, problem.line, problem.message), problem)
+            told = _named(problem, people, files)
+            if problem.code != "E302" or (problem.file, problem.line) not in looked_at:
+                found.setdefault((told.code, told.line, told.message), told)
     return list(found.values())
 
 
-def _subjects(sequence: Sequence, step: Step, writer: Writer, values: Mapping[str, object]) -> Iterator[Problem]:
-    for number in range(len(step.subjects)):
+def _named(problem: Problem, people: People, files: Mapping[str, str]) -> Problem:
+    """A name that is not known of an imagined person: declared, it needs a fallback; else it may be misspelt."""
+    match = _UNKNOWN.search(problem.message) if problem.code == "E302" else None
+    if match is None:
+        return problem
+    name = match[1]
+    line = "".join(files.get(problem.file.removeprefix("templates/"), "").split("\n")[problem.line - 1 : problem.line])
+    if (found := re.search(rf"\b{name}\b", line)) is not None:
+        problem = replace(problem, column=found.start() + 1, width=len(name))
+    if name in people.attributes:
+        return replace(problem, code="E308", message=f'{name} can be unknown; write {{{{ {name} or "…" }}}}')
+    return replace(problem, message=problem.message + did_you_mean(name, (*people.attributes, *ALWAYS_KNOWN)))
+
+
+def _lines(
+    sequence: Sequence, step: Step, writer: Writer, values: Mapping[str, object], *, with_length: bool
+) -> Iterator[Problem]:
+    for text, place, compiled in writer.lines(step):
+        mark = sequence.marks.get(place) or Mark(1, 1)
         try:
-            writer.subject_at(step, number)(values)
+            line = compiled()(values)
         except RenderError as error:
-            own = ("steps", step.name, "subject", number) if len(step.subjects) > 1 else ("steps", step.name, "subject")
-            mark = sequence.marks.get(own) or Mark(1, 1)
-            yield Problem(sequence.file, mark.line, mark.column, "E302", str(error), mark.width)
+            match = _UNKNOWN.search(str(error))
+            at = text.find(match[1]) if match else -1
+            spot = mark_in(mark, text, at, len(match[1])) if match and at >= 0 else mark
+            yield Problem(sequence.file, spot.line, spot.column, "E302", str(error), spot.width)
+            continue
+        if with_length and place[2] == "subject" and len(line) > LONGEST_SUBJECT:
+            what = f"this subject has {len(line)} characters, and most inboxes show {LONGEST_SUBJECT}; say less"
+            yield Problem(sequence.file, mark.line, mark.column, "W404", what, mark.width)
+        if (words := scarce(line, step)) is not None:
+            at = text.find(words)
+            spot = mark_in(mark, text, at, len(words)) if at >= 0 else mark
+            yield Problem(sequence.file, spot.line, spot.column, "W406", pressing(words, step), spot.width)
 
 
-def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str) -> Iterator[Problem]:
+def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str, seen: set[Page]) -> Iterator[Problem]:
+    """What is wrong with the mail to one person. `seen` are those that were looked at already."""
     path = f"templates/{step.template}"
     slots = Slots([LINKS.unsubscribe(MESSAGE), "A preheader", LETTERHEAD.postal_address])
-    url = LINKS.ask(MESSAGE, step.ask, step.ask.to)
+    url = LINKS.ask(MESSAGE, step.ask, "mailto:reply@links.example" if step.ask.kind == "reply" else step.ask.to)
     try:
         page = writer.page(step, values, slots, LINKS, MESSAGE, url)
     except RenderError as error:
@@ -119,6 +161,9 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str)
         else:
             yield Problem(place[1], int(place[2]), 1, "E302", place[3])
         return
+    if page in seen:
+        return
+    seen.add(page)
     asks = {url, *(LINKS.choice(MESSAGE, key) for key in step.ask.answers)}
     if not leads(page, slots, asks):
         yield Problem(
@@ -127,6 +172,15 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str)
     if not leads(page, slots, {slots[UNSUBSCRIBE]}):
         yield Problem(path, 1, 1, "E307", "this mail has no way to unsubscribe; write a link to {{ unsubscribe_url }}")
     yield from _competing(page, slots, step.ask, asks, path, source)
+    size = len(fill_html(page.html, slots).encode())
+    if size > LARGEST:
+        what = (
+            f"this mail has more than {LARGEST // 1024} KB of HTML, so Gmail clips it before its end; make it shorter"
+        )
+        yield Problem(path, 1, 1, "W405", what)
+    if (words := scarce(_TAGS.sub(" ", page.html), step)) is not None:
+        line, column = _find(source, words)
+        yield Problem(path, line, column, "W406", pressing(words, step), len(words) if words in source else 1)
 
 
 def _competing(page: Page, slots: Slots, ask: Ask, asks: set[str], path: str, source: str) -> Iterator[Problem]:
@@ -147,47 +201,3 @@ def _find(source: str, address: str) -> tuple[int, int]:
         if address in line:
             return number, line.index(address) + 1
     return 1, 1
-
-
-# --- imagined people
-
-
-def imagined(sequence: Sequence, step: Step, people: People) -> Iterator[tuple[Subscriber, Enrollment]]:
-    """People who reach a step: one of whom all is known, then one for each other answer to an earlier poll."""
-    first, enrollment = _everyone(sequence, step, people)
-    yield first, enrollment
-    for earlier in _before(sequence, step):
-        for value in list(earlier.ask.answers)[1:]:
-            answers = {**enrollment.answers, earlier.name: Answer(value, NOW, earlier.name)}
-            attributes = dict(first.attributes)
-            if earlier.ask.save:
-                attributes[earlier.ask.save] = value
-            yield replace(first, attributes=attributes), replace(enrollment, answers=answers)
-
-
-def _before(sequence: Sequence, step: Step) -> list[Step]:
-    return [one for one in sequence.steps.values() if one.position < step.position and not one.repeats]
-
-
-def _everyone(sequence: Sequence, step: Step, people: People) -> tuple[Subscriber, Enrollment]:
-    sample = {name: _sample(kind) for name, kind in people.attributes.items()}
-    attributes = {"language": sequence.language, "timezone": "Europe/London", "country": "GB", **sample}
-    before = _before(sequence, step)
-    answers = {one.name: Answer(next(iter(one.ask.answers), "yes"), NOW, one.name) for one in before}
-    data: dict[str, object] = {}
-    for happening in sequence.start.when:
-        if happening.kind == "event":
-            data |= {name: _sample(kind) for name, kind in people.events.get(happening.name, {}).items()}
-    offers = {
-        one.name: NOW + timedelta(days=2) for one in (*before, sequence.steps[step.root]) if one.ask.kind == "buy"
-    }
-    subscriber = Subscriber(1, "ann@example.com", attributes=attributes, joined_at=NOW)
-    asked = tuple(one.name for one in before)
-    enrollment = Enrollment(
-        1, 1, sequence.name, 1, NOW, "asked", step.name, data=data, asked=asked, answers=answers, offers=offers
-    )
-    return subscriber, enrollment
-
-
-def _sample(kind: str | tuple[str, ...]) -> object:
-    return kind[0] if isinstance(kind, tuple) else SAMPLES[kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from nurture.language.sequence import Ask
 
 CLICK, PAGE, UNSUBSCRIBE = "click", "page", "unsubscribe"
+REPLY = "reply+"
+"""How the address begins that a reply to one mail goes to."""
+
+SEALED = 16
+"""Letters of the seal on a reply's address: 64 bits, in an address of at most 64 signs before its @ (RFC 5321)."""
+
 HOSTED = ("poll", "download")
 """Kinds of ask that are answered on a page of ours rather than at the author's own address."""
 
@@ -29,6 +36,13 @@ class Signer:
         # itsdangerous signs with the last key of its list
         ordered = list(reversed(keys))
         self._by_purpose = {purpose: _signer(ordered, f"nurture.{purpose}") for purpose in (CLICK, PAGE, UNSUBSCRIBE)}
+
+        self._keys = tuple(key.encode() for key in keys)
+
+    def seals(self, payload: str) -> list[str]:
+        """Short seals in one case, one for each key, for an address that mail servers may fold to lower case."""
+        purpose = f"nurture.reply:{payload}".encode()
+        return [hmac.digest(key, purpose, "sha256").hex()[:SEALED] for key in self._keys]
 
     def sign(self, purpose: str, payload: str) -> str:
         return self._by_purpose[purpose].sign(payload).decode()
@@ -53,18 +67,19 @@ class Links:
     """Makes and reads the addresses in a mail.
 
     `base_url` is where clicks are counted; "" when the asks lead straight to their targets. `hosted_url` is where our
-    own pages are served.
+    own pages are served. `reply_domain` is where mail that people write back comes in; "" when it goes to the sender.
     """
 
     base_url: str
     hosted_url: str
     signer: Signer
+    reply_domain: str = ""
 
     def ask(self, message: str, ask: Ask, target: str) -> str:
         """Where the ask of this mail leads."""
         if ask.kind in HOSTED:
             return f"{self.hosted_url}/q/{self.signer.sign(PAGE, message)}"
-        if not self.base_url:
+        if not self.base_url or ask.kind == "reply":
             return target
         return f"{self.base_url}/c/{self.signer.sign(CLICK, message)}"
 
@@ -86,3 +101,16 @@ class Links:
 
     def read_unsubscribe(self, token: str) -> str:
         return self.signer.read(UNSUBSCRIBE, token)
+
+    def reply(self, message: str) -> str:
+        """Where a reply to this mail goes; "" when replies are not received here."""
+        return f"{REPLY}{message}-{self.signer.seals(message)[0]}@{self.reply_domain}" if self.reply_domain else ""
+
+    def read_reply(self, address: str) -> str:
+        """The message whose reply goes to this address; "" for any other address, as most are."""
+        local, _, domain = address.lower().rpartition("@")
+        message, _, seal = local.removeprefix(REPLY).rpartition("-")
+        if not local.startswith(REPLY) or not message or domain != self.reply_domain.lower():
+            return ""
+        right = [hmac.compare_digest(seal.encode(), one.encode()) for one in self.signer.seals(message)]
+        return message if any(right) else ""

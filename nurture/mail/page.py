@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,10 +37,9 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": True, "typographer": False}).enabl
 _INLINER = CSSInliner(load_remote_stylesheets=False, keep_style_tags=True, keep_at_rules=True)
 _PLAIN = re.compile(r'((?:href|src)=["\']?)plain:', re.IGNORECASE)
 _HREF = re.compile(r'<a\b[^>]*?\shref=(["\'])(.*?)\1', re.IGNORECASE | re.DOTALL)
-_ANY_NONCE = re.compile(NONCE, re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Page:
     """A mail with slots for values. `links` are the addresses in it, those marked `plain:` with that mark.
 
@@ -48,9 +47,13 @@ class Page:
     """
 
     html: str
-    text: str
     links: tuple[str, ...]
     in_addresses: frozenset[int]
+
+    @cached_property
+    def text(self) -> str:
+        """The same as plain text, made when it is first wanted."""
+        return plain_text(self.html)
 
 
 class Press:
@@ -72,9 +75,9 @@ class Press:
         html = _INLINER.inline(html)
         found = [unescape(match[2]) for match in _HREF.finditer(html)]
         html = _PLAIN.sub(r"\1", html)
-        if len(_ANY_NONCE.findall(html)) != len(SLOT.findall(html)):
+        if html.lower().count(NONCE) != len(SLOT.findall(html)):
             raise RenderError("a filter changed a block of the mail that holds values; use it on each value instead")
-        return Page(html, plain_text(html), tuple(found), addresses(html))
+        return Page(html, tuple(found), addresses(html))
 
     def _in_layout(self, kind: str, body: str, language: str, title: str, preheader: str, postal: str) -> str:
         source = _layout(self.templates, kind, language)

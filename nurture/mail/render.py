@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -18,10 +21,11 @@ from nurture.mail.person import names
 from nurture.mail.slots import Slots, fill_html, fill_text, slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from nurture.journey.enrollment import Enrollment, Subscriber
-    from nurture.language.sequence import Ask, Sequence, Step
+    from nurture.language.sequence import Ask, Place, Sequence, Step
+
+Line = Callable[[Mapping[str, object]], str]
+"""A subject or preheader, ready to be filled in."""
 
 UNSUBSCRIBE, PREHEADER, POSTAL = 0, 1, 2
 """The slots that every mail has."""
@@ -57,8 +61,8 @@ class Writer:
         self._sequence = sequence
         self._templates = press.templates
         self._press = press
-        self._subjects: dict[tuple[str, int], Callable[[Mapping[str, object]], str]] = {}
-        self._preheaders: dict[str, Callable[[Mapping[str, object]], str]] = {}
+        self._subjects: dict[tuple[str, int], Line] = {}
+        self._preheaders: dict[str, Line] = {}
         self._others = {one.language: Writer(one, press) for one in sequence.languages.values()}
 
     def write(
@@ -74,7 +78,10 @@ class Writer:
             )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
+        reply_to = self._reply_to(step, links, message_id)
         target = target_of(step.ask, enrollment, letterhead.hosts)
+        if step.ask.kind == "reply":
+            target = f"mailto:{parseaddr(reply_to or sequence.sender)[1]}"
         url = links.ask(message_id, step.ask, target)
         unsubscribe = links.unsubscribe(message_id)
         values = names(sequence, step, enrollment, subscriber, zone)
@@ -93,7 +100,7 @@ class Writer:
             subject=subject,
             html=fill_html(page.html, slots),
             text=fill_text(page.text, slots),
-            reply_to=sequence.reply_to,
+            reply_to=reply_to,
             headers=(
                 # RFC 2369 and RFC 8058: one address, and a POST to it unsubscribes
                 ("List-Unsubscribe", f"<{unsubscribe}>"),
@@ -102,6 +109,12 @@ class Writer:
             ),
         )
         return Written(message, url if step.ask.kind in HOSTED else target)
+
+    def _reply_to(self, step: Step, links: Links, message_id: str) -> str:
+        """Where replies go: to us when they mean something here, else where the author wants them."""
+        sequence = self._sequence
+        heard = step.ask.kind == "reply" or any(one.kind == "replied" for one in (*sequence.goal, *sequence.stop))
+        return (links.reply(message_id) if heard else "") or sequence.reply_to
 
     def page(
         self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str
@@ -119,19 +132,28 @@ class Writer:
             slot(PREHEADER) if slots[PREHEADER] else "", slot(POSTAL) if slots[POSTAL] else "",
         )  # fmt: skip
 
-    def subject(self, step: Step, subscriber: Subscriber) -> Callable[[Mapping[str, object]], str]:
+    def subject(self, step: Step, subscriber: Subscriber) -> Line:
         """The subject this person gets, ready to be filled in. Of several, each person always draws the same."""
         ticket = lot(subscriber.id, f"{self._sequence.name}/{step.name}/subject")
-        return self.subject_at(step, int(ticket * len(step.subjects)))
+        return self._subject_at(step, int(ticket * len(step.subjects)))
 
-    def subject_at(self, step: Step, number: int) -> Callable[[Mapping[str, object]], str]:
+    def _subject_at(self, step: Step, number: int) -> Line:
         known = self._subjects.get((step.name, number))
         if known is None:
             known = self._templates.line(step.subjects[number], f"the subject of {self._sequence.name}.{step.name}")
             self._subjects[step.name, number] = known
         return known
 
-    def _preheader(self, step: Step) -> Callable[[Mapping[str, object]], str]:
+    def lines(self, step: Step) -> Iterator[tuple[str, Place, Callable[[], Line]]]:
+        """The subjects and the preheader as they were written, where they stand in the file, and what compiles them."""
+        for number, text in enumerate(step.subjects):
+            place: Place = ("steps", step.name, "subject")
+            one = partial(self._subject_at, step, number)
+            yield text, (*place, number) if len(step.subjects) > 1 else place, one
+        if step.preheader:
+            yield step.preheader, ("steps", step.name, "preheader"), partial(self._preheader, step)
+
+    def _preheader(self, step: Step) -> Line:
         known = self._preheaders.get(step.name)
         if known is None:
             known = self._templates.line(step.preheader, f"the preheader of {self._sequence.name}.{step.name}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
@@ -71,7 +72,7 @@ class Templates:
         self.files = files
         self._pages = _environment(autoescape=True, files=files)
         self._pages.finalize = finalize
-        self._layouts = _environment(autoescape=True, files=files)
+        self._layout = lru_cache(maxsize=8)(_environment(autoescape=True, files=files).from_string)
         self._lines = _environment(autoescape=False, files={})
 
     def page(self, name: str, values: Mapping[str, object], slots: Slots) -> str:
@@ -86,7 +87,7 @@ class Templates:
     def layout(self, source: str, values: Mapping[str, object], name: str) -> str:
         """A layout around a page; its values are markup already. Raises RenderError."""
         try:
-            return _short(self._layouts.from_string(source).render(values), name)
+            return _short(self._layout(source).render(values), name)
         except Exception as error:  # noqa: BLE001 - as above
             _fail(error, name)
 

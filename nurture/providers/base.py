@@ -10,6 +10,7 @@ from email.utils import parseaddr
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
+from nurture.errors import SettingsError
 from nurture.journey.events import Event
 from nurture.mail.message import Message
 
@@ -33,10 +34,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One webhook request as it came. Header names are lower case; `body` is the raw bytes."""
+    """One webhook request as it came. Header names are lower case; `body` is the raw bytes.
+
+    `url` is the address as its sender knows it, behind whatever proxy; Mandrill signs it.
+    """
 
     headers: Mapping[str, str]
     body: bytes
+    url: str = ""
 
     def json(self) -> Any:  # noqa: ANN401 - what a vendor posts has no type
         return json.loads(self.body)
@@ -59,6 +64,12 @@ class Find(Protocol):
     """
 
     def __call__(self, message: str, since: datetime, account: Account, transport: Any = None) -> str: ...  # noqa: ANN401 - as above
+
+
+class Ping(Protocol):
+    """Asks something harmless that only a known caller is told. Raises Unavailable when the account does not work."""
+
+    def __call__(self, account: Account, transport: Any = None) -> None: ...  # noqa: ANN401 - as above
 
 
 Strength = Literal["nothing", "a password", "a token", "the body", "the body and its time"]
@@ -89,16 +100,42 @@ class Abilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a shop or a program of ours tells of a person, who is known by address.
+
+    `name` is `bought`, `replied`, `tag`, `unsubscribed` or an event of people.yaml. A purchase names its `product`, or
+    has `references`: the seller's own ids, of which settings say what they are. `id` is the sender's id of the report.
+    """
+
+    email: str
+    name: str
+    at: datetime
+    id: str
+    data: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Where a vendor's DNS records usually are: the names of its DKIM keys, and what an SPF record includes for it."""
+
+    selectors: tuple[str, ...] = ()
+    spf: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
-    """One ESP. `connect` gives a Send bound to one connection of the calling thread.
+    """One ESP, or someone who only reports. `connect` gives a Send bound to one connection of the calling thread.
 
     `verify(hook, account, now)` raises BadSignature. `items` cuts a hook into single reports (one broken report does
-    not spoil its neighbours); `event` reads one, None when it says nothing of a message.
+    not spoil its neighbours); `event` reads one, None when it says nothing of a message; `told` reads what one tells
+    of a person, raising Refused with the reason when it should tell something and does not.
 
     `needs` are the settings without which it cannot send, each with an example. `once` names what makes two hooks the
     same one, where the same bytes are not the whole answer. `greet` does what a verified hook asks of us beside being
     kept. Where it is set, it and `verify` may ask the network (both raise Unavailable when that fails), so the web
-    calls them in a thread. `busy` is the answer after which the provider tries again.
+    calls them in a thread. `busy` is the answer after which the provider tries again. `most` is the
+    bytes of one hook.
     """
 
     name: str
@@ -112,6 +149,15 @@ class Provider:
     once: Callable[[Hook], str] = field(default=lambda hook: "")  # noqa: ARG005 - "": the same bytes
     greet: Callable[[Hook], None] | None = None
     busy: int = 503
+    most: int = 5_000_000
+    told: Callable[[Any, Hook], Told | None] | None = None
+    ping: Ping | None = None
+    records: Records = Records()
+
+
+def sends_nothing(account: Account, transport: Any = None) -> Send:  # noqa: ANN401, ARG001 - a `Connect`
+    """The `connect` of whoever only reports."""
+    raise SettingsError(f"{account.provider} sends no mail, it only reports; choose another NURTURE_PROVIDER")
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})

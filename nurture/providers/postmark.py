@@ -12,7 +12,8 @@ import httpx
 from nurture.errors import Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers.base import Abilities, Account, Hook, Provider
+from nurture.providers import ping
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records
 from nurture.providers.http import by_search, over_http
 from nurture.providers.signatures import basic_auth
 
@@ -136,6 +137,15 @@ def _kind(item: Mapping[str, Any]) -> Kind:
             return KINDS.get(other, Kind.UNKNOWN)
 
 
+def question(account: Account) -> httpx.Request:
+    """https://postmarkapp.com/developer/api/server-api: the server whose token this is."""
+    return httpx.Request(
+        "GET",
+        f"{account.url or 'https://api.postmarkapp.com'}/server",
+        headers={"X-Postmark-Server-Token": account.key, "Accept": "application/json"},
+    )
+
+
 postmark = Provider(
     "postmark",
     over_http(request, receipt, judge),
@@ -143,4 +153,6 @@ postmark = Provider(
     event=event,
     abilities=Abilities(batch=500, largest=10_000_000, signs="basic auth", covers="a password"),
     find=by_search(search, found),
+    ping=ping.over_http(question),
+    records=Records(spf="spf.mtasv.net"),  # its DKIM keys are named after the day they were made
 )

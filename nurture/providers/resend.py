@@ -12,7 +12,8 @@ import httpx
 from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers.base import Abilities, Account, Hook, Provider
+from nurture.providers import ping
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records
 from nurture.providers.http import over_http
 from nurture.providers.signatures import standard_webhooks
 
@@ -92,6 +93,20 @@ def _tags(tags: Any) -> Mapping[str, str]:  # noqa: ANN401 - a mapping in hooks,
     return tags or {}
 
 
+def question(account: Account) -> httpx.Request:
+    """https://resend.com/docs/api-reference/domains/list-domains"""
+    return httpx.Request(
+        "GET",
+        f"{account.url or 'https://api.resend.com'}/domains",
+        headers={"Authorization": f"Bearer {account.key}", "User-Agent": "nurture"},
+    )
+
+
+def known(response: httpx.Response) -> bool:
+    """A key that may only send is told so, which a wrong one is not (https://resend.com/docs/api-reference/errors)."""
+    return response.is_success or "restricted_api_key" in response.text
+
+
 resend = Provider(
     "resend",
     over_http(request, receipt, judge),
@@ -105,4 +120,6 @@ resend = Provider(
         signs="Standard Webhooks (HMAC)",
         covers="the body and its time",
     ),
+    ping=ping.over_http(question, known),
+    records=Records(("resend",), "amazonses.com"),
 )

@@ -10,7 +10,8 @@ import httpx
 
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers.base import Abilities, Account, Hook, Provider, address, moment
+from nurture.providers import ping
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
 from nurture.providers.http import over_http
 from nurture.providers.signatures import ecdsa
 
@@ -93,6 +94,19 @@ def items(hook: Hook) -> list[Any]:
     return found
 
 
+def may_send(response: httpx.Response) -> bool:
+    return response.is_success and "mail.send" in response.text
+
+
+def question(account: Account) -> httpx.Request:
+    """https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions: what this key may do."""
+    return httpx.Request(
+        "GET",
+        f"{account.url or 'https://api.sendgrid.com'}/v3/scopes",
+        headers={"Authorization": f"Bearer {account.key}"},
+    )
+
+
 sendgrid = Provider(
     "sendgrid",
     over_http(request, receipt),
@@ -100,4 +114,6 @@ sendgrid = Provider(
     items,
     event,
     Abilities(largest=30_000_000, signs="ECDSA", covers="the body and its time"),
+    ping=ping.over_http(question, may_send),
+    records=Records(("s1", "s2"), "sendgrid.net"),
 )

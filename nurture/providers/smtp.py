@@ -203,4 +203,9 @@ def _words(reply: bytes | str) -> str:
     return " ".join(text.split())[:300]
 
 
-smtp = Provider("smtp", connect, needs=MappingProxyType({"url": "smtp://user:password@host:587"}))
+def ping(account: Account, transport: object = None) -> None:  # noqa: ARG001 - SMTP has no httpx transport
+    """Opens a session, logs in, and leaves."""
+    _opened(place(account.url)).close()
+
+
+smtp = Provider("smtp", connect, needs=MappingProxyType({"url": "smtp://user:password@host:587"}), ping=ping)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from nurture.providers import PROVIDERS
-from nurture.providers.base import Provider
+from nurture.providers.base import Provider, sends_nothing
 
 HEAD = ("provider", "a key makes a retry safe", "can be asked for a mail", "its tracking is off", "unsubscribe headers",
         "largest mail", "hooks are checked by", "which covers")  # fmt: skip
@@ -19,6 +19,8 @@ def table() -> str:
 
 def _row(provider: Provider) -> tuple[str, ...]:
     can = provider.abilities
+    if provider.connect is sends_nothing:
+        return (f"`{provider.name}`", "it only reports", "", "", "", "", can.signs, can.covers)
     return (
         f"`{provider.name}`",
         f"for {_span(can.key_life)}" if can.key_life else "no",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from nurture.store import tables
 from nurture.store.dialect import chunks, insert
@@ -17,15 +18,45 @@ if TYPE_CHECKING:
 
 deploy, blob = tables.deploy, tables.blob
 
+LOCK = 726584
+"""PostgreSQL's advisory lock on which version runs; any number but ours for migrations would do."""
 
-def save(tx: Connection, files: Mapping[str, bytes], now: datetime) -> int:
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A version on record: who made it the running one, why, and what it did to the people inside."""
+
+    id: int
+    at: datetime
+    who: str
+    why: str
+    plan: Mapping[str, Any]
+
+
+def save(
+    tx: Connection, files: Mapping[str, bytes], now: datetime, *, who: str = "", why: str = "",
+    plan: Mapping[str, object] | None = None,
+) -> int:  # fmt: skip
     """Make these files the running version; returns its number."""
     digests = {path: sha256(body).hexdigest() for path, body in files.items()}
     bodies = {digests[path]: body for path, body in files.items()}
     adding = insert(tx, blob).on_conflict_do_nothing(index_elements=["digest"])
     if bodies:
         tx.execute(adding, [{"digest": digest, "body": body} for digest, body in bodies.items()])
-    return int(tx.execute(deploy.insert().returning(deploy.c.id), {"at": now, "files": digests}).scalar_one())
+    row = {"at": now, "files": digests, "who": who, "why": why, "plan": dict(plan or {})}
+    return int(tx.execute(deploy.insert().returning(deploy.c.id), row).scalar_one())
+
+
+def hold(tx: Connection, *, alone: bool = False) -> int | None:
+    """The number of the running version, which stays the running one until this transaction is over.
+
+    Passes hold it together; whoever deploys holds it `alone`. It comes first in a transaction, before any row is
+    locked, so nobody waits for it in a ring. A writing transaction on SQLite is alone anyhow.
+    """
+    if tx.dialect.name == "postgresql":
+        shared = "" if alone else "_shared"
+        tx.execute(text(f"SELECT pg_advisory_xact_lock{shared}({LOCK})"))
+    return latest_id(tx)
 
 
 def latest_id(tx: Connection) -> int | None:
@@ -44,3 +75,9 @@ def latest(tx: Connection) -> tuple[int, dict[str, bytes]] | None:
         found = tx.execute(select(blob.c.digest, blob.c.body).where(blob.c.digest.in_(some)))
         bodies |= {row.digest: row.body for row in found}
     return number, {path: bodies[digest] for path, digest in digests.items()}
+
+
+def listing(tx: Connection, limit: int) -> list[Row]:
+    """The latest versions, newest first."""
+    query = select(deploy.c.id, deploy.c.at, deploy.c.who, deploy.c.why, deploy.c.plan)
+    return [Row(*row) for row in tx.execute(query.order_by(deploy.c.id.desc()).limit(limit))]

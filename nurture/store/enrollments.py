@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Text, and_, bindparam, func, or_, select, type_coerce, update
 
 from nurture.journey.enrollment import Answer, Enrollment, Subscriber
 from nurture.store import people, tables
@@ -25,6 +25,9 @@ COLUMNS = (
     table.c.due_at, table.c.ended, table.c.ended_at, table.c.memory,
 )  # fmt: skip
 WIDTH = len(COLUMNS)
+PAGE = 2_000
+"""Passes that are read at once where all of a sequence are looked at."""
+
 PAIRS: Select[Any] = select(*COLUMNS, *people.COLUMNS).join(
     tables.subscriber, tables.subscriber.c.id == table.c.subscriber
 )
@@ -193,10 +196,48 @@ def inside(tx: Connection) -> Mapping[str, Mapping[str, int]]:
     return found
 
 
+def standing(tx: Connection) -> Mapping[str, Mapping[tuple[str, str], int]]:
+    """How many people stand where in each sequence, by phase and step, not counting those whose pass has ended."""
+    query = select(table.c.sequence, table.c.phase, table.c.step, func.count()).where(table.c.phase != "ended")
+    found: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    for sequence, phase, step, people_there in tx.execute(
+        query.group_by(table.c.sequence, table.c.phase, table.c.step)
+    ):
+        found[sequence][phase, step] = people_there
+    return found
+
+
+def touched(
+    tx: Connection, sequence: str, at: Collection[str], known: Collection[str], mention: Collection[str]
+) -> Iterator[list[Pair]]:
+    """Passes that an edit may concern, in batches: open ones at these steps or at none that is `known`, and any whose
+    memory mentions a step.
+    """
+    open_there = and_(table.c.phase != "ended", or_(table.c.step.in_(list(at)), table.c.step.not_in(list(known))))
+    mentions = [
+        type_coerce(table.c.memory, Text).like(f'%"{step.replace("_", "!_")}"%', escape="!") for step in mention
+    ]
+    query = PAIRS.where(table.c.sequence == sequence).where(or_(open_there, *mentions)).order_by(table.c.id)
+    last = 0
+    while rows := tx.execute(query.where(table.c.id > last).limit(PAGE)).all():
+        last = rows[-1][0]
+        yield [_pair(row) for row in rows]
+
+
 def endings(tx: Connection) -> Mapping[str, Mapping[str, int]]:
     """How many passes of each sequence have ended, by how."""
     query = select(table.c.sequence, table.c.ended, func.count()).where(table.c.phase == "ended")
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for sequence, ended, passes in tx.execute(query.group_by(table.c.sequence, table.c.ended)):
         found[sequence][ended] = passes
+    return found
+
+
+def kept(tx: Connection, sequence: str) -> Mapping[str, Mapping[str | int, int]]:
+    """How often the mail of each step of a sequence was answered, by answer."""
+    query = select(table.c.memory).where(table.c.sequence == sequence).execution_options(yield_per=1000)
+    found: dict[str, dict[str | int, int]] = defaultdict(lambda: defaultdict(int))
+    for memory in tx.execute(query).scalars():
+        for value, _, step in memory.get("answers", {}).values():
+            found[step][value] += 1
     return found

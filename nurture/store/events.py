@@ -131,8 +131,9 @@ def record(tx: Connection, rows: Sequence[Recorded]) -> list[str]:
 
 
 def to_judge(tx: Connection, now: datetime, limit: int) -> list[Row]:
-    """Clicks that have settled and have no verdict, oldest first."""
-    query = select(*COLUMNS).where(c.judged_at <= now).where(c.human.is_(None)).order_by(c.judged_at).limit(limit)
+    """What has settled and waits to be judged, clicks and soft bounces, in the order it happened."""
+    query = select(*COLUMNS).where(c.judged_at <= now).where(c.human.is_(None))
+    query = query.order_by(c.judged_at, c.at, c.id).limit(limit)
     if tx.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
     return [_row(row) for row in tx.execute(query)]
@@ -161,10 +162,35 @@ def judge(tx: Connection, verdicts: Sequence[tuple[int, bool, str]]) -> None:
         tx.execute(update(table).where(c.id == bindparam("row")), rows)
 
 
+def clicks(tx: Connection, after: int, since: datetime, limit: int) -> list[Row]:
+    """Clicks that have a verdict, after one of them, in the order they were written down."""
+    query = select(*COLUMNS).where(c.id > after).where(c.kind == Kind.CLICKED.value).where(c.judged_at.is_not(None))
+    query = query.where(c.human.is_not(None)).where(c.at >= since).order_by(c.id).limit(limit)
+    return [_row(row) for row in tx.execute(query)]
+
+
+def verdicts(tx: Connection) -> dict[bool, int]:
+    """How many clicks on asks people made (True), and how many machines did (False)."""
+    query = select(c.human, func.count()).where(c.kind == Kind.CLICKED.value).where(c.human.is_not(None))
+    return {bool(human): number for human, number in tx.execute(query.group_by(c.human))}
+
+
+def reports_of(tx: Connection, subscriber: int) -> list[Row]:
+    """All that was reported from outside of one person's mail."""
+    query = select(*COLUMNS).where(c.subscriber == subscriber).where(c.key.is_not(None)).order_by(c.at, c.id)
+    return [_row(row) for row in tx.execute(query)]
+
+
 def of_subscriber(tx: Connection, subscriber: int, limit: int) -> list[Row]:
     """One person's story: the latest `limit` entries, in the order they happened."""
     query = select(*COLUMNS).where(c.subscriber == subscriber).order_by(c.id.desc()).limit(limit)
     return sorted((_row(row) for row in tx.execute(query)), key=lambda row: (row.at, row.id))
+
+
+def bought_between(tx: Connection, subscriber: int, product: str, start: datetime, end: datetime) -> bool:
+    """Whether it is on record that a person bought this product then."""
+    query = select(c.id).where(c.subscriber == subscriber, c.kind == "bought", c.reason == product)
+    return tx.execute(query.where(c.at.between(start, end)).limit(1)).first() is not None
 
 
 def latest(tx: Connection, after: int, limit: int) -> list[Row]:

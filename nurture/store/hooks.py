@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 table = tables.hook
 c = table.c
 WAITING, APPLIED, QUARANTINED = "waiting", "applied", "quarantined"
+ITEM = "x-nurture-item"
+"""The header of a row that holds one report of a larger hook."""
+
 TO_APPLY = text("hook.state = 'waiting'")
 """As it stands in the index, so that both databases use it."""
 
@@ -61,7 +64,8 @@ def quarantine(tx: Connection, number: int, error: str, item: str) -> None:
         tx.execute(update(table).where(c.id == number).values(state=QUARANTINED, error=error))
         return
     row = tx.execute(select(*COLUMNS).where(c.id == number)).one()
-    _add(tx, [(Arrived(row.provider, row.headers, item.encode(), row.received_at), QUARANTINED, error)])
+    headers = {**row.headers, ITEM: str(number)}
+    _add(tx, [(Arrived(row.provider, headers, item.encode(), row.received_at), QUARANTINED, error)])
 
 
 def _add(tx: Connection, rows: Sequence[tuple[Arrived, str, str]]) -> list[Any]:
@@ -93,6 +97,12 @@ def waiting(tx: Connection, limit: int) -> list[Row]:
     return [Row(*row) for row in tx.execute(query)]
 
 
+def one_at_a_time(tx: Connection) -> None:
+    """No other worker passes here until this transaction ends: two reports of one purchase must see each other."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock(726584)"))
+
+
 def applied(tx: Connection, ids: Sequence[int]) -> None:
     """These have had their effect; what was quarantined stays so."""
     for some in chunks(ids):
@@ -105,6 +115,11 @@ def replay(tx: Connection, number: int) -> bool:
     return bool(changed.rowcount)
 
 
+def replay_failed(tx: Connection) -> int:
+    """Let everything that could not be read be read again. Returns how many reports that is."""
+    return tx.execute(update(table).where(c.state == QUARANTINED).values(state=WAITING, error="")).rowcount
+
+
 def listing(tx: Connection, *, failed: bool, limit: int = 200) -> list[Row]:
     """Kept reports, newest first; only those that could not be read when `failed`."""
     query = select(*COLUMNS)
@@ -112,5 +127,24 @@ def listing(tx: Connection, *, failed: bool, limit: int = 200) -> list[Row]:
     return [Row(*row) for row in tx.execute(query.order_by(c.id.desc()).limit(limit))]
 
 
+def oldest(tx: Connection) -> datetime | None:
+    """When the report came that waits longest."""
+    return tx.execute(select(c.received_at).where(TO_APPLY).order_by(c.id).limit(1)).scalar()
+
+
+def count_failed(tx: Connection) -> int:
+    """How many reports were put aside."""
+    return int(tx.execute(select(func.count()).where(c.state == QUARANTINED)).scalar_one())
+
+
 def count(tx: Connection) -> int:
     return int(tx.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def states(tx: Connection) -> dict[str, dict[str, int]]:
+    """How many kept reports are in which state, by provider."""
+    query = select(c.provider, c.state, func.count()).group_by(c.provider, c.state).order_by(c.provider, c.state)
+    found: dict[str, dict[str, int]] = {}
+    for provider, state, number in tx.execute(query):
+        found.setdefault(provider, {})[state] = number
+    return found

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, or_, select, text, update
+from sqlalchemy import and_, bindparam, func, or_, select, text, update
 
 from nurture.journey.ledger import State
 from nurture.store import tables
@@ -80,8 +80,11 @@ def as_row(found: Sequence[Any]) -> Row:
 # --- planned and cancelled
 
 
-def plan(tx: Connection, plans: Sequence[Plan], now: datetime) -> list[str]:
-    """Plan these mails; a step that this pass was mailed already is left out. Returns what is new."""
+def plan(tx: Connection, plans: Sequence[Plan], now: datetime) -> dict[str, int]:
+    """Plan these mails; a step that this pass was mailed already is left out. Returns what is new, and whose it is.
+
+    What was cancelled before any attempt is planned again: an edit may lead a person to a step they had passed by.
+    """
     rows = [
         {
             "id": one.id,
@@ -107,9 +110,12 @@ def plan(tx: Connection, plans: Sequence[Plan], now: datetime) -> list[str]:
         for one in plans
     ]
     if not rows:
-        return []
-    adding = insert(tx, table).on_conflict_do_nothing(index_elements=["enrollment", "step"]).returning(c.id)
-    return list(tx.execute(adding, rows).scalars())
+        return {}
+    adding = insert(tx, table)
+    fresh = {name: adding.excluded[name] for name in ("state", "planned_at", "due_at", "reason")}
+    never_tried = and_(c.state == State.CANCELLED.value, c.attempt == 0)
+    adding = adding.on_conflict_do_update(index_elements=["enrollment", "step"], set_=fresh, where=never_tried)
+    return {row.id: row.enrollment for row in tx.execute(adding.returning(c.id, c.enrollment), rows)}
 
 
 def cancel(tx: Connection, keep: Mapping[int, str], reason: str) -> None:
@@ -126,6 +132,19 @@ def cancel(tx: Connection, keep: Mapping[int, str], reason: str) -> None:
         .values(state=State.CANCELLED.value, due_at=None, reason=reason)
     )
     tx.execute(changing, [{"place": place, "keeping": step} for place, step in keep.items()])
+
+
+def in_flight(tx: Connection, sequence: str, steps: Collection[str]) -> set[int]:
+    """Enrollments whose mail of one of these steps has been handed over, or may have been."""
+    query = select(c.enrollment).where(c.sequence == sequence).where(c.step.in_(list(steps)))
+    handed_over = or_(c.state == SENDING, c.state == UNKNOWN, and_(c.state.in_([PLANNED, CLAIMED]), c.uncertain == 1))
+    return set(tx.execute(query.where(handed_over)).scalars())
+
+
+def used(tx: Connection, sequence: str, steps: Collection[str]) -> set[str]:
+    """Which of these names a mail of this sequence ever had."""
+    query = select(c.step).where(c.sequence == sequence).where(c.step.in_(list(steps))).distinct()
+    return set(tx.execute(query).scalars())
 
 
 # --- looking

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy import update as update_
 
 from nurture.journey.enrollment import Subscriber
-from nurture.store import tables
+from nurture.store import suppressions, tables
 from nurture.store.dialect import chunks, insert
 from nurture.store.tables import from_micros, to_micros
 
@@ -68,7 +67,7 @@ def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[S
     An address that is suppressed, or whose person has left, is reported and left as it is.
     """
     wanted = {newcomer.email: newcomer for newcomer in newcomers}
-    barred = suppression(tx, list(wanted))
+    barred = {email: one.reason for email, one in suppressions.of(tx, list(wanted)).items()}
     known = {subscriber.email: subscriber for subscriber in _by_emails(tx, list(wanted))}
     fresh = [newcomer for email, newcomer in wanted.items() if email not in known and email not in barred]
     if fresh:
@@ -179,33 +178,22 @@ def _later(tx: Connection, name: str, at: Mapping[int, datetime]) -> None:
     )
 
 
-def stop(tx: Connection, ids: Sequence[int], status: str, now: datetime) -> None:
-    """These people get no more mail; `status` says why. A second reason does not replace the first."""
-    for subscriber in by_ids(tx, ids).values():
-        suppress(tx, subscriber.email, status, now)
-    for some in chunks(ids):
-        tx.execute(update_(table).where(table.c.id.in_(some)).where(table.c.status == "active").values(status=status))
+def stop(tx: Connection, ids: Sequence[int], status: str) -> list[int]:
+    """These people get no more mail; `status` says why. Of several reasons the strongest stays, in any order.
+
+    Returns those who had been stopped before for a weaker reason.
+    """
+    strength = suppressions.STRENGTH
+    found = by_ids(tx, ids).values()
+    weaker = [one for one in found if one.status == "active" or strength.get(one.status, 0) < strength[status]]
+    for some in chunks([one.id for one in weaker]):
+        tx.execute(update_(table).where(table.c.id.in_(some)).values(status=status))
+    return [one.id for one in weaker if one.status != "active"]
 
 
-def suppress(tx: Connection, email: str, reason: str, now: datetime) -> None:
-    """Bar an address for good, whatever is imported later."""
-    row = {"digest": _digest(email), "reason": reason, "at": now}
-    tx.execute(insert(tx, tables.suppression).on_conflict_do_nothing(index_elements=["digest"]), [row])
-
-
-def suppression(tx: Connection, emails: Sequence[str]) -> dict[str, str]:
-    """Which of these addresses are barred, and why."""
-    by_digest = {_digest(email): email for email in emails}
-    found = {}
-    columns = tables.suppression.c
-    for some in chunks(list(by_digest)):
-        for digest, reason in tx.execute(select(columns.digest, columns.reason).where(columns.digest.in_(some))):
-            found[by_digest[digest]] = reason
-    return found
-
-
-def _digest(email: str) -> str:
-    return sha256(email.encode()).hexdigest()
+def revive(tx: Connection, number: int) -> None:
+    """Let this person have mail again."""
+    tx.execute(update_(table).where(table.c.id == number).values(status="active"))
 
 
 def every(tx: Connection) -> Iterator[Subscriber]:

@@ -99,12 +99,13 @@ class SubscriberRow(SQLModel, table=True):
 
 
 class SuppressionRow(SQLModel, table=True):
-    """An address that gets no mail, whatever is imported later. Kept as a digest, so that it survives an erasure."""
+    """An address that gets no mail, whatever is imported later. Kept as a keyed digest: it survives an erasure."""
 
     __tablename__ = "suppression"
 
     digest: str = Field(sa_column=Column(Text, primary_key=True))
     reason: str = Field(sa_column=Column(Text, nullable=False))
+    because: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     at: datetime = Field(sa_column=Column(Instant, nullable=False))
 
 
@@ -262,14 +263,49 @@ class HookRow(SQLModel, table=True):
     error: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class StrayRow(SQLModel, table=True):
+    """A report that names a mail by the provider's id alone, of a mail that is not known (yet). Looked at again."""
+
+    __tablename__ = "stray"
+    __table_args__ = (Index("ix_stray_look_at", "look_at"),)
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    provider: str = Field(sa_column=Column(Text, nullable=False))
+    received_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    look_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    looks: int = Field(sa_column=Column(Integer, nullable=False))
+    event: dict[str, Any] = Field(sa_column=Column(Json, nullable=False))
+
+
+class TallyRow(SQLModel, table=True):
+    """How often something happened that leaves no row of its own."""
+
+    __tablename__ = "tally"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    number: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class InstallationRow(SQLModel, table=True):
+    """What this database was born with and keeps for good, whatever is rotated around it."""
+
+    __tablename__ = "installation"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    value: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class DeployRow(SQLModel, table=True):
-    """A version: which file has which content."""
+    """A version: which file has which content, who made it the running one and why, what it did to people."""
 
     __tablename__ = "deploy"
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
     at: datetime = Field(sa_column=Column(Instant, nullable=False))
     files: dict[str, str] = Field(sa_column=Column(Json, nullable=False))
+    who: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    why: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    plan: dict[str, Any] = Field(sa_column=Column(Json, nullable=False, server_default="{}"))
 
 
 class BlobRow(SQLModel, table=True):
@@ -298,6 +334,9 @@ message = metadata.tables["message"]
 payload = metadata.tables["payload"]
 event = metadata.tables["event"]
 hook = metadata.tables["hook"]
+stray = metadata.tables["stray"]
+tally = metadata.tables["tally"]
+installation = metadata.tables["installation"]
 deploy = metadata.tables["deploy"]
 blob = metadata.tables["blob"]
 pause = metadata.tables["pause"]

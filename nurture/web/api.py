@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nurture.engine import enroll
 from nurture.engine.addresses import normalise
+from nurture.engine.deploy import afresh
 from nurture.engine.show import person
 from nurture.errors import Refused
 
@@ -56,9 +57,12 @@ def router(site: Site) -> APIRouter:
     def subscribe(new: NewSubscriber, response: Response) -> dict[str, Any]:
         """Add a person, or what we know of them. 201 for a new one, 200 for one we knew."""
         try:
-            done = enroll.subscribe(
-                site.store, site.current(), new.email, attributes=new.attributes, tags=new.tags,
-                sequence=new.sequence, now=site.now(),
+            done = afresh(
+                site.current,
+                lambda running: enroll.subscribe(
+                    site.store, running, new.email, attributes=new.attributes, tags=new.tags, sequence=new.sequence,
+                    now=site.now(),
+                ),
             )  # fmt: skip
         except Refused as error:
             raise HTTPException(422, str(error)) from None
@@ -72,9 +76,12 @@ def router(site: Site) -> APIRouter:
     def event(happened: Happened) -> dict[str, Any]:
         """The product reports something. 404 when nobody has this address; then nothing is kept."""
         try:
-            done = enroll.report(
-                site.store, site.current(), happened.email, happened.name, happened.data, site.now()
-            )  # fmt: skip
+            done = afresh(
+                site.current,
+                lambda running: enroll.report(
+                    site.store, running, happened.email, happened.name, happened.data, site.now()
+                ),
+            )
         except Refused as error:
             raise HTTPException(422, str(error)) from None
         if not done.known:

@@ -7,11 +7,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nurture.errors import BadSignature, StoreError, Unavailable
-from nurture.providers import PROVIDERS
+from nurture.providers import HOOKS
 from nurture.providers.base import Hook
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nurture.hooks")
 
-LARGEST = 5_000_000
-"""Bytes of one report. SendGrid's batches stay below 1 MB; Mandrill's may be larger."""
-
 PATIENCE = 20.0
 """Seconds in which a report has to arrive whole."""
 
@@ -32,27 +30,38 @@ def routes(site: Site) -> list[Route]:
     async def hook(request: Request) -> Response:
         return await _hook(site, request)
 
-    return [Route("/hooks/{provider}", hook, methods=["POST"])]
+    async def there(request: Request) -> Response:
+        # vendors look whether an address is there before they use it: Mandrill with HEAD
+        name = request.path_params["provider"]
+        return Response() if name in HOOKS else _no(404, f"there are no hooks of '{name[:40]}'")
+
+    return [
+        Route("/hooks/{provider}", hook, methods=["POST"]),
+        Route("/hooks/{provider}", there, methods=["GET", "HEAD"]),
+    ]
 
 
 async def _hook(site: Site, request: Request) -> Response:
     name = request.path_params["provider"]
-    provider = PROVIDERS.get(name)
+    provider = HOOKS.get(name)
     if provider is None or provider.verify is None:
         return _no(404, f"there are no hooks of '{name[:40]}'")
     account = site.accounts.get(name)
     if account is None or not account.hook_secrets:
-        log.warning("a report of %s was refused: set NURTURE_PROVIDERS__%s__HOOK_SECRET", name, name.upper())
+        variable = f"NURTURE_PROVIDERS__{name.upper().replace('-', '_')}__HOOK_SECRET"
+        log.warning("a report of %s was refused: set %s", name, variable)
         return _no(401, f"no hook secret is set for {name}")
     try:
-        body = await asyncio.wait_for(_body(request), PATIENCE)
+        body = await asyncio.wait_for(_body(request, provider.most), PATIENCE)
     except TimeoutError:
         return _no(408, "the report did not arrive in time")
+    except ClientDisconnect:
+        return _no(400, "the report broke off")
     if body is None:
-        return _no(413, f"a report has {LARGEST:,} bytes at most")
+        return _no(413, f"a report has {provider.most:,} bytes at most")
     headers = {key.lower(): value for key, value in request.headers.items()}
+    raw = Hook(headers, body, _known_as(site, request))
     now = site.now()
-    raw = Hook(headers, body)
     try:
         if provider.greet is None:
             provider.verify(raw, account, now)
@@ -75,12 +84,18 @@ async def _hook(site: Site, request: Request) -> Response:
     return JSONResponse({"ok": True})
 
 
-async def _body(request: Request) -> bytes | None:
+def _known_as(site: Site, request: Request) -> str:
+    """The address that the sender was given: a proxy may have changed the one that arrived."""
+    query = request.url.query
+    return f"{site.links.hosted_url}{request.url.path}{query and '?'}{query}"
+
+
+async def _body(request: Request, most: int) -> bytes | None:
     """The raw bytes; None when there are too many."""
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > LARGEST:
+        if size > most:
             return None
         pieces.append(piece)
     return b"".join(pieces)

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from nurture.engine import answering
+from nurture.engine.deploy import afresh
 from nurture.errors import BadToken, Refused
 from nurture.journey.verdict import UNSUBSCRIBE_PAGE
 from nurture.mail.phrases import phrases
@@ -88,14 +89,15 @@ def _answer(site: Site, request: Request, form: str) -> Response:
     if asked.kind == "download":
         if asked.body is None:
             return _download_page(asked)
-        answering.answer(site.store, site.current(), message, None, site.now())
+        afresh(site.current, lambda running: answering.answer(site.store, running, message, None, site.now()))
         return _file(asked, asked.body)
     if asked.answered is not None:
         return page("thanks.html", asked=asked, language=asked.language)
     given = parse_qs(form).get("answer", [chosen])[0]
     value = next((key for key in asked.answers if str(key) == given), given)
     try:
-        asked = answering.answer(site.store, site.current(), message, value, site.now()) or asked
+        kept = afresh(site.current, lambda running: answering.answer(site.store, running, message, value, site.now()))
+        asked = kept or asked
     except Refused:
         problem = phrases(asked.language).page["choose"]
         return page("poll.html", 422, asked=asked, chosen="", problem=problem, language=asked.language)
@@ -142,7 +144,7 @@ def _unsubscribe(site: Site, request: Request) -> Response:
         message = site.links.read_unsubscribe(request.path_params["token"])
     except BadToken:
         return page("gone.html", 404)
-    if not answering.unsubscribe(site.store, site.current(), message, site.now()):
+    if not afresh(site.current, lambda running: answering.unsubscribe(site.store, running, message, site.now())):
         return page("gone.html", 404)
     return page("unsubscribe.html", done=True, language=_language(site, message))
 

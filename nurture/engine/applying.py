@@ -1,0 +1,190 @@
+"""Making files the running version: everyone inside is moved, and the deploy is on record, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nurture.engine.deploy import build
+from nurture.engine.planning import Plan, plan, relocated
+from nurture.engine.rules import Rules
+from nurture.errors import NurtureError, SequenceError
+from nurture.language.project import read_project
+from nurture.store import deploys, enrollments, events, messages
+from nurture.store.renaming import rename
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from nurture.journey.enrollment import Enrollment
+    from nurture.journey.relocating import What
+    from nurture.language.diff import SequenceDiff
+    from nurture.language.project import Project
+    from nurture.store.database import Store
+
+BATCH = 2_000
+
+
+class Stale(NurtureError):
+    """The plan that was agreed to is not what would be done now."""
+
+
+class Impossible(NurtureError):
+    """People stand where the files leave them nowhere to go. `plan` says who, and what to write."""
+
+    def __init__(self, refused: Plan) -> None:
+        super().__init__("; ".join(refusal.words for refusal in refused.refusals))
+        self.plan = refused
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What someone said yes to: these files, over this version, ending these sequences. Counts may drift meanwhile."""
+
+    deployed: int | None
+    digest: str
+    ends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done. `number` is the version that runs now."""
+
+    number: int
+    plan: Plan
+
+
+def preview(
+    store: Store, files: Mapping[str, bytes], rules: Rules, now: datetime, *, ends: Collection[str] = ()
+) -> Plan:
+    """What an apply of these files would do. Raises SequenceError when they have faults. Writes nothing."""
+    project = sound(files)
+    with store.read() as tx:
+        return plan(tx, _running(tx), files, project, rules, now, ends=ends)
+
+
+def apply(
+    store: Store, files: Mapping[str, bytes], rules: Rules, now: datetime, agreed: Agreed, *, who: str = "",
+    why: str = "",
+) -> Applied:  # fmt: skip
+    """Do what was agreed to, all of it or nothing. Raises Stale, Impossible, or SequenceError for faults in the files."""
+    project = sound(files)
+    with store.write() as tx:
+        latest = deploys.hold(tx, alone=True)
+        found = plan(tx, _running(tx), files, project, rules, now, ends=agreed.ends)
+        if latest != agreed.deployed:
+            raise Stale(
+                f"the plan was made over version {agreed.deployed}, and {latest} runs now; make a new one: nurture plan"
+            )
+        if found.digest != agreed.digest:
+            raise Stale("the files are not those that the plan was made from; make a new one: nurture plan")
+        if found.refusals:
+            raise Impossible(found)
+        if found.empty:
+            return Applied(latest or 0, found)
+        return Applied(_carry_out(tx, found, files, rules, now, who=who, why=why), found)
+
+
+def deploy_if_safe(store: Store, files: Mapping[str, bytes], now: datetime, rules: Rules | None = None) -> str:
+    """Deploy changed files when no one's place is touched.
+
+    Returns "" when what the files say is what runs, else the sentence that says why not. Raises SequenceError when
+    the files have faults and nothing runs yet; a broken file never stops a running version.
+    """
+    with store.read() as tx:
+        latest = deploys.latest(tx)
+    if latest is not None and latest[1] == files:
+        return ""
+    try:
+        project = sound(files)
+    except SequenceError as error:
+        if latest is None:
+            raise
+        return f"the files have {len(error.problems)} fault(s), so the running version goes on; see `nurture check`"
+    rules = rules or Rules()
+    with store.write() as tx:
+        deploys.hold(tx, alone=True)
+        found = plan(tx, _running(tx), files, project, rules, now)
+        if found.refusals and not found.touched:
+            return f"{found.refusals[0].words}; the running version goes on; see `nurture plan`"
+        if found.refusals or found.touched:
+            return f"people stand where {', '.join(found.touched)} changed, so the running version goes on; see `nurture plan`"
+        if not found.empty:
+            _carry_out(tx, found, files, rules, now, why="deployed by itself: no one's place was touched")
+    return ""
+
+
+def sound(files: Mapping[str, bytes]) -> Project:
+    """These files as a project without faults. Raises SequenceError."""
+    return build(0, files, Rules()).project
+
+
+def _running(tx: Connection) -> tuple[int, Mapping[str, bytes], Project] | None:
+    latest = deploys.latest(tx)
+    return None if latest is None else (*latest, read_project(latest[1]))
+
+
+def _carry_out(
+    tx: Connection,
+    found: Plan,
+    files: Mapping[str, bytes],
+    rules: Rules,
+    now: datetime,
+    *,
+    who: str = "",
+    why: str = "",
+) -> int:
+    number = deploys.save(tx, files, now, who=who, why=why, plan=_on_record(found))
+    for one in found.sequences:
+        if one.diff.before is not None:
+            rename(tx, one.diff.name, one.diff.renamed)
+            _move_people(tx, one.diff, rules, now, ends=found.ends, by=f"deploy {number}")
+    return number
+
+
+def _move_people(
+    tx: Connection, one: SequenceDiff, rules: Rules, now: datetime, *, ends: Collection[str], by: str
+) -> None:
+    changed: list[tuple[Enrollment, What]] = []
+    for _, place, _, what in relocated(tx, one, rules, now, ends=ends, by=by):
+        if what:
+            changed.append((place, what))
+        if len(changed) == BATCH:
+            _write(tx, changed, now)
+            changed.clear()
+    _write(tx, changed, now)
+
+
+def _write(tx: Connection, changed: list[tuple[Enrollment, What]], now: datetime) -> None:
+    enrollments.save(tx, [place for place, _ in changed])
+    left = {place.id: "" for place, what in changed if what in ("moved", "ended")}
+    if left:
+        messages.cancel(tx, left, "an edit moved the person on")
+    events.record(tx, [_note(place, what, now) for place, what in changed if what != "carried"])
+
+
+def _note(place: Enrollment, what: What, now: datetime) -> events.Recorded:
+    return events.Recorded(
+        kind="ended" if what == "ended" else "edited",
+        at=now,
+        received_at=now,
+        enrollment=place.id,
+        subscriber=place.subscriber,
+        sequence=place.sequence,
+        step=place.step,
+        reason=place.because,
+    )
+
+
+def _on_record(found: Plan) -> dict[str, object]:
+    return {
+        "digest": found.digest,
+        "over": found.deployed,
+        "ends": list(found.ends),
+        "moves": [[m.sequence, m.source, m.target, m.what, m.people] for m in found.moves],
+        "renamed": {one.diff.name: dict(one.diff.renamed) for one in found.sequences if one.diff.renamed},
+        "mails": [found.mails_now, found.mails_soon],
+    }

@@ -1,0 +1,93 @@
+"""Where a step's subject, preheader and template print what is not known of everybody who gets the mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nurture.language.knowing import OFFER, Known, Values
+from nurture.language.problems import Problem, or_one_of
+from nurture.language.sequence import Mark
+from nurture.mail.printed import SOME, Print, Printed, printed
+
+if TYPE_CHECKING:
+    from nurture.language.conditions import Path
+    from nurture.language.sequence import Place, Sequence, Step
+
+
+@dataclass(slots=True)
+class Looked:
+    """What a mail reads of a person, and what of it can fail."""
+
+    sequence: Sequence
+    step: Step
+    files: Mapping[str, str]
+    printed: Printed = field(default_factory=Printed)
+    lines: dict[str, tuple[str, Mark]] = field(default_factory=dict)
+
+    def problems(self) -> Iterator[Problem]:
+        """One for each print that can fail."""
+        for one in self.printed.unsure.values():
+            code, what = self._complaint(one)
+            if one.file in self.lines:
+                text, mark = self.lines[one.file]
+                spot = mark_in(mark, text, one.at, len(one.words))
+                yield Problem(self.sequence.file, spot.line, spot.column, code, what, spot.width)
+            else:
+                before = self.files[one.file][: one.at]
+                line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+                yield Problem(f"templates/{one.file}", line, column, code, what, len(one.words))
+
+    def _complaint(self, one: Print) -> tuple[str, str]:
+        if one.path[0] != "answers":
+            return "E308", self._unknown(one)
+        name, steps = one.path[1], self.sequence.steps
+        if name not in steps:
+            return "E302", f"there is no step '{name}'{or_one_of(name, steps)}"
+        if one.path[0] in one.words and steps[name].repeats:
+            return "E302", f"'{name}' asks {steps[name].root} again; write answers.{steps[name].root}"
+        return "E305", (
+            f"{one.words} quotes an answer that some people who get '{self.step.name}' never gave; "
+            f"put it into {{% if answers.{steps[name].root} %}}, or lead them elsewhere"
+        )
+
+    def _unknown(self, one: Print) -> str:
+        if one.path == OFFER:
+            return f"{one.words} is printed, and some people who get '{self.step.name}' were never made an offer"
+        return f'{one.words} can be unknown; write {{{{ {one.words} or "…" }}}} with what it says then'
+
+
+def look(sequence: Sequence, step: Step, files: Mapping[str, str], known: Known) -> Looked:
+    """Read what a step prints, for people of whom this is known."""
+    looked = Looked(sequence, step, files)
+    knows = _own_names(sequence, step, known)
+    places: list[tuple[str, Place]] = [(step.preheader, ("steps", step.name, "preheader"))]
+    for number, text in enumerate(step.subjects):
+        own: Place = ("steps", step.name, "subject")
+        places.append((text, (*own, number) if len(step.subjects) > 1 else own))
+    for text, place in places:
+        key = "/".join(map(str, place))
+        looked.lines[key] = (text, sequence.marks.get(place) or Mark(1, 1))
+        printed(key, text, knows, {}, looked.printed)
+    printed(step.template, files[step.template], knows, files, looked.printed)
+    return looked
+
+
+def _own_names(sequence: Sequence, step: Step, known: Known) -> Known:
+    """What `with:` gives is known; an ask that is asked again has its answer under either name."""
+    own: dict[Path, Values] = {(str(name),): SOME for name in step.extra}
+    for one in sequence.steps.values():
+        if one.repeats:
+            own["answers", one.name] = known.of(("answers", one.root))
+    if step.ask.kind == "buy":
+        own[OFFER] = frozenset({True})
+    return known.also(own)
+
+
+def mark_in(mark: Mark, text: str, at: int, width: int) -> Mark:
+    """A spot inside a line of text in a YAML file; all of it where the file writes it otherwise than it reads."""
+    quotes = (mark.width - len(text)) / 2
+    if quotes not in (0, 1) or "\n" in text:
+        return mark
+    return Mark(mark.line, mark.column + int(quotes) + at, max(1, width))

@@ -1,0 +1,136 @@
+"""MailerSend: https://developers.mailersend.com/api/v1/email.html, hooks https://developers.mailersend.com/api/v1/webhooks.html"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from nurture.errors import BadSignature, Rejected, Unavailable
+from nurture.journey.events import Event, Kind
+from nurture.mail.message import Message
+from nurture.providers import ping
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address
+from nurture.providers.http import over_http
+from nurture.providers.signatures import secrets
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "sent": Kind.SENT,
+        "delivered": Kind.DELIVERED,
+        "deferred": Kind.DEFERRED,
+        "soft_bounced": Kind.SOFT_BOUNCED,
+        "hard_bounced": Kind.BOUNCED,
+        "opened": Kind.OPENED,
+        "opened_unique": Kind.OPENED,
+        "clicked": Kind.CLICKED,
+        "clicked_unique": Kind.CLICKED,
+        "unsubscribed": Kind.UNSUBSCRIBED,
+        "spam_complaint": Kind.COMPLAINED,
+    }
+)
+TAG = "nid:"
+"""How a tag that holds our id begins: MailerSend has no metadata, and hands tags back with every report."""
+NOT_IN_NAMES = str.maketrans("", "", ",;")
+"""Signs for which MailerSend refuses a sender's name."""
+
+
+def request(message: Message, account: Account) -> httpx.Request:
+    body: dict[str, Any] = {
+        "from": address(message.sender.translate(NOT_IN_NAMES)),
+        "to": [{"email": message.to}],
+        "subject": message.subject,
+        "html": message.html,
+        "text": message.text,
+        "tags": [f"{TAG}{message.id}"],
+        "settings": {"track_clicks": False, "track_opens": False, "track_content": False},
+    }
+    # headers of one's own are refused on the smaller plans; this field is documented to comply with RFC 8058
+    if way_out := dict(message.headers).get("List-Unsubscribe"):
+        body["list_unsubscribe"] = way_out
+    if message.reply_to:
+        body["reply_to"] = address(message.reply_to.translate(NOT_IN_NAMES))
+    return httpx.Request(
+        "POST",
+        f"{account.url or 'https://api.mailersend.com'}/v1/email",
+        headers={"Authorization": f"Bearer {account.key}"},
+        json=body,
+    )
+
+
+def receipt(response: httpx.Response) -> str:
+    """The only mark of an accepted mail: the answer itself is an empty 202."""
+    return response.headers["X-Message-Id"]
+
+
+def judge(response: httpx.Response) -> None:
+    """A good answer may say that our one recipient is on its list of the suppressed; a 421 is maintenance."""
+    if response.status_code == httpx.codes.MISDIRECTED_REQUEST:
+        raise Unavailable(f"is under maintenance: {response.text[:200]}", retry_after=60.0)
+    if not response.is_success or not response.content:
+        return
+    try:
+        warnings = [warning["type"] for warning in response.json().get("warnings", ())]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return
+    if "ALL_SUPPRESSED" in warnings:
+        raise Rejected(f"the address is suppressed at MailerSend: {response.text[:200]}")
+
+
+def verify(hook: Hook, account: Account, now: datetime) -> None:  # noqa: ARG001 - as every check
+    """HMAC-SHA256 of the raw body in hex. It covers no time: repeats are known by what they mean."""
+    given = hook.headers.get("signature", "").encode()
+    right = [
+        hmac.compare_digest(hmac.digest(secret.encode(), hook.body, "sha256").hex().encode(), given)
+        for secret in secrets(account)
+    ]
+    if not any(right):
+        raise BadSignature
+
+
+def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
+    area, _, kind = item["type"].partition(".")
+    if area != "activity":
+        return None  # the service's own news: maintenance, a finished batch, a test of the hook
+    data = item["data"]
+    email, morph = data["email"], data.get("morph") or {}
+    return Event(
+        kind=KINDS.get(kind, Kind.UNKNOWN),
+        at=datetime.fromisoformat(data["created_at"]).astimezone(UTC),
+        id=str(data.get("id", "")),
+        message=next((tag.removeprefix(TAG) for tag in email.get("tags") or () if tag.startswith(TAG)), ""),
+        provider_id=str((email.get("message") or {}).get("id", "")),
+        recipient=str((email.get("recipient") or {}).get("email", "")),
+        url=str(morph.get("url") or ""),
+        ip=str(morph.get("ip") or ""),
+        reason=str(morph.get("readable_reason") or morph.get("reason") or ""),
+    )
+
+
+def question(account: Account) -> httpx.Request:
+    """https://developers.mailersend.com/api/v1/api-quota.html: what is left of today."""
+    return httpx.Request(
+        "GET",
+        f"{account.url or 'https://api.mailersend.com'}/v1/api-quota",
+        headers={"Authorization": f"Bearer {account.key}"},
+    )
+
+
+def known(response: httpx.Response) -> bool:
+    """A token without this permission is told so with a 403, which a wrong one is not."""
+    return response.is_success or response.status_code == httpx.codes.FORBIDDEN
+
+
+mailersend = Provider(
+    "mailersend",
+    over_http(request, receipt, judge),
+    verify,
+    event=event,
+    abilities=Abilities(batch=500, largest=25_000_000, signs="HMAC-SHA256", covers="the body"),
+    ping=ping.over_http(question, known),
+    records=Records(("mlsend", "mlsend2"), "_spf.mailersend.net"),
+)

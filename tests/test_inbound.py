@@ -1,0 +1,248 @@
+"""Mail that people write back: whose it is, what it says, who did not write it, and what follows. On both databases."""
+
+import base64
+import hmac
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import stage as stage_
+from stage import LINKS, MONDAY, Stage
+
+from nurture.engine.deploy import problems_of
+from nurture.engine.inbox import Inbox
+from nurture.engine.receive import receive
+from nurture.errors import BadSignature
+from nurture.journey.events import Kind
+from nurture.language.project import read_project
+from nurture.mail.links import Links, Signer
+from nurture.providers import HOOKS, INBOUND
+from nurture.providers.base import Account, Hook
+from nurture.providers.inbound import Mail, not_a_person, own_words
+from nurture.rehearsal.stories import tell
+
+LADDER = """\
+title: A ladder
+start: joined
+from: Ada <ada@example.com>
+within: 3 days
+steps:
+  question:
+    subject: Question
+    template: body.md
+    ask: {reply: What do you sell?}
+    yes: thanks
+    no: again
+  again:
+    subject: Again
+    template: body.md
+    ask: question
+    no: end
+  thanks:
+    subject: Thanks
+    template: body.md
+    ask: {click: Show me, to: https://example.com/tour}
+    no: end
+tests:
+  - name: who writes back is thanked
+    does: [{question: yes, after: 2 hours}]
+    expect: {path: [question, thanks]}
+"""
+ELSEWHERE = """\
+title: Elsewhere
+start: replied
+from: Ada <ada@example.com>
+within: 3 days
+steps:
+  hello:
+    subject: Hello
+    template: body.md
+    ask: {click: Show me, to: https://example.com/hello}
+    no: end
+"""
+RECORDED = Path(__file__).parent / "recorded" / "inbound"
+OWN = replace(LINKS, reply_domain="reply.example.com")
+LOGIN = {"authorization": "Basic " + base64.b64encode(b"user:password").decode()}
+
+
+@pytest.fixture
+def stage(store):
+    made = Stage(store, {"ladder": LADDER, "elsewhere": ELSEWHERE})
+    made.sender.close()
+    made.links = OWN
+    made.sender = stage_.Sender(store, made.provider, Account("outbox"), OWN, senders=2)
+    yield made
+    made.close()
+
+
+def posted(provider, address, **changes):
+    """The vendor's recorded hook as it is posted: (headers, body)."""
+    kept = json.loads((RECORDED / f"{provider}.json").read_text().replace("REPLY", address))
+    if provider == "postmark-inbound":
+        return {"content-type": "application/json", **LOGIN}, json.dumps({**kept["body"], **changes}).encode()
+    form = {**kept["form"], **changes}
+    if provider == "mailgun-inbound":
+        signed = (form["timestamp"] + form["token"]).encode()
+        form["signature"] = hmac.new(b"key-3ax6xnjp29jd6fds4gc373sgvjxteol0", signed, "sha256").hexdigest()
+        return {"content-type": "application/x-www-form-urlencoded"}, urlencode(form).encode()
+    parts = "".join(
+        f'--xYzZY\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in form.items()
+    )
+    photo = '--xYzZY\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n\x00\x01\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=xYzZY", **LOGIN}
+    return headers, (parts + photo + "--xYzZY--\r\n").encode()
+
+
+def come(stage, provider, headers, body):
+    inbox = Inbox(stage.store)
+    inbox.keep(provider, headers, body, stage.now)
+    inbox.close()
+    return receive(stage.store, stage.deployed, OWN, stage.now)
+
+
+@pytest.mark.parametrize("provider", sorted(INBOUND))
+def test_a_reply_is_the_yes_and_its_words_are_the_answer(stage, provider):
+    stage.subscribe()
+    stage.work()
+    mail = stage.mail("Question")
+    assert mail.reply_to.endswith("@reply.example.com")
+    assert len(mail.reply_to.partition("@")[0]) <= 64, "RFC 5321 allows no more"
+    assert f"mailto:{mail.reply_to}" in mail.text
+    stage.after(hours=1)
+    headers, body = posted(provider, mail.reply_to.upper())
+    assert come(stage, provider, headers, body).recorded == 1
+    assert come(stage, provider, headers, body).recorded == 0, "a repeat is known"
+    stage.work()
+    answers = {(one["step"]): one["answer"] for one in stage.story()["answers"]}
+    assert answers["question"].startswith("Selling, mostly.")
+    assert ">" not in answers["question"]
+    assert "wrote:" not in answers["question"]
+    assert sorted(stage.subjects()) == ["Hello", "Question", "Thanks"], "`start: replied` heard of it as well"
+
+
+def test_an_out_of_office_is_recorded_and_never_a_yes(stage):
+    stage.subscribe()
+    stage.work()
+    stage.after(hours=1)
+    machine = [{"Name": "Auto-Submitted", "Value": "auto-replied"}]
+    headers, body = posted("postmark-inbound", stage.mail("Question").reply_to, Headers=machine)
+    assert come(stage, "postmark-inbound", headers, body).recorded == 1
+    stage.work()
+    assert stage.subjects() == ["Question"]
+    (told,) = [one for one in stage.story()["events"] if one["kind"] == "autoresponded"]
+    assert told["reason"] == "it says Auto-Submitted: auto-replied (RFC 3834)"
+
+
+def test_a_reply_to_nobody_we_know_is_dropped_and_a_broken_one_is_kept(stage):
+    stage.subscribe()
+    stage.work()
+    headers, body = posted("postmark-inbound", "reply+0123-0123456789abcdef@reply.example.com")
+    assert come(stage, "postmark-inbound", headers, body).dropped == 1
+    assert come(stage, "sendgrid-inbound", {"content-type": "text/plain"}, b"\xff").quarantined == 1
+    assert come(stage, "mailgun-inbound", {"content-type": "application/x-www-form-urlencoded"}, b"a=b").quarantined
+
+
+def test_a_reply_without_the_address_is_known_by_what_it_answers(stage):
+    """Many programs answer to From and drop Reply-To, and some providers leave our Message-ID as it is (SMTP does)."""
+    stage.subscribe()
+    stage.work()
+    number = stage.mail("Question").id
+    answered = [{"Name": "In-Reply-To", "Value": f"<{number}.1a2b@example.com>"}]
+    headers, body = posted("postmark-inbound", "ada@example.com", Headers=answered)
+    stage.after(hours=1)
+    assert come(stage, "postmark-inbound", headers, body).recorded == 1
+    stage.work()
+    assert "Thanks" in stage.subjects()
+
+
+def test_a_writers_clock_may_say_anything(stage):
+    stage.subscribe()
+    stage.work()
+    stage.after(hours=1)
+    address = stage.mail("Question").reply_to
+    headers, body = posted("postmark-inbound", address, Date="Fri, 1 Jan 1999 00:00:00 +0000")
+    come(stage, "postmark-inbound", headers, body)
+    (told,) = [one for one in stage.story()["events"] if one["kind"] == "replied"]
+    assert told["at"] == "2026-06-01T11:00:00Z"
+
+
+@pytest.mark.parametrize("provider", sorted(INBOUND))
+def test_mail_that_is_not_from_the_provider_is_refused(provider):
+    secret = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0" if provider == "mailgun-inbound" else "user:password"
+    headers, body = posted(provider, "a@reply.example.com")
+    HOOKS[provider].verify(Hook(headers, body), Account(provider, hook_secrets=("old", secret)), MONDAY)
+    for account in (Account(provider, hook_secrets=("wrong",)), Account(provider)):
+        with pytest.raises(BadSignature):
+            HOOKS[provider].verify(Hook(headers, body), account, MONDAY)
+    with pytest.raises(BadSignature):
+        HOOKS[provider].verify(Hook({}, b"\xff"), Account(provider, hook_secrets=(secret,)), MONDAY)
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("auto-submitted", "auto-generated; owner-email=x"), ("precedence", "bulk"), ("x-autoreply", "yes"),
+        ("x-autorespond", "Re: Question"), ("x-auto-response-suppress", "All"), ("return-path", "<>"),
+        ("list-id", "<list.example.com>"), ("x-nurture-id", "0123"),
+        ("content-type", "multipart/report; report-type=delivery-status"),
+    ],
+)  # fmt: skip
+def test_machines_that_write_are_known(header, value):
+    assert not_a_person(Mail({header: (value,)}, "ann@example.com", (), "")) != ""
+
+
+def test_people_are_not_taken_for_machines():
+    assert not_a_person(Mail({"auto-submitted": ("no",)}, "ann@example.com", (), "")) == ""
+    assert not_a_person(Mail({"content-type": ("text/plain",)}, "ann@example.com", (), "")) == ""
+    assert not_a_person(Mail({}, "MAILER-DAEMON@example.com", (), "")) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("Yes.\n\nOn Mon, Jun 1, 2026 at 10:00 AM Ada <ada@example.com> wrote:\n> Hi", "Yes."),
+        ("Ja!\n\nAm Mo., 1. Juni 2026 um 10:00 Uhr schrieb Ada\n<ada@example.com>:\n\n> Hallo", "Ja!"),
+        ("Oui\n\nLe lun. 1 juin 2026 à 10:00, Ada <ada@example.com> a écrit :\n> Bonjour", "Oui"),
+        ("ok\n\n-----Original Message-----\nFrom: Ada <a@b.c>", "ok"),
+        ("ok\n\n________________________________\nVon: Ada", "ok"),
+        ("ok\nFrom: Ada <ada@example.com>\nSent: Monday", "ok"),
+        ("One\n\nTwo: three\n-- \nAnn", "One\n\nTwo: three"),
+        ("> quoted only", ""),
+        ("Call me at 10:30:\n555 1234", "Call me at 10:30:\n555 1234"),
+    ],
+)
+def test_what_is_quoted_is_left_out(text, own):
+    assert own_words(text) == own
+
+
+@pytest.mark.parametrize("text", ["\n" * 100_000, "> " * 50_000, "On \n" * 30_000, "a" * 100_000, " \n" * 50_000])
+def test_no_mail_takes_long_to_read(text):
+    before = time.process_time()
+    own_words(text)
+    assert time.process_time() - before < 1
+
+
+def test_a_replys_address_is_sealed_and_keys_rotate():
+    old = Links("", "", Signer(["an old key, long enough"]), "reply.example.com")
+    new = Links("", "", Signer(["a new key, long enough", "an old key, long enough"]), "reply.example.com")
+    address = old.reply("0123abc")
+    assert new.read_reply(address) == new.read_reply(address.upper()) == "0123abc"
+    for changed in (address.replace("0123", "0124"), address.replace("reply.example", "evil.example"), "ann@x.org", ""):
+        assert new.read_reply(changed) == ""
+    assert LINKS.reply("0123abc") == "", "replies go to the author where no domain is set"
+
+
+def test_a_mail_that_asks_for_a_reply_passes_its_checks_and_stories():
+    project = read_project({"sequences/ladder.yaml": LADDER.encode(), "templates/body.md": stage_.BODY})
+    assert [str(problem) for problem in problems_of(project) if problem.severity == "error"] == []
+    assert [told.differences for told in tell(project.sequences["ladder"])] == [()]
+
+
+def test_a_machine_and_a_reply_are_of_their_own_kind():
+    headers, body = posted("sendgrid-inbound", "a@reply.example.com")
+    hook = Hook(headers, body)
+    (item,) = HOOKS["sendgrid-inbound"].items(hook)
+    assert HOOKS["sendgrid-inbound"].event(item, hook).kind is Kind.REPLIED
