@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     tick: Span = Field(timedelta(seconds=1), description="how often the engine looks for what is due")
     settle: Span = Field(timedelta(seconds=30), description="how long a click waits for its verdict")
     postal_address: str = Field("", description="yours, at the foot of every mail; the law wants it in many countries")
-    admin_token: SecretStr = Field(SecretStr(""), description="the bearer token of the API; without one it is closed")
+    admin_token: SecretStr = Field(SecretStr(""), description="a bearer token that may do everything")
     timezone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="for people whose own is not known")
     gap: str = Field("", description="the least time between any two mails to a person, like 1 day; off when empty")
     delivery: Literal["at_most_once", "at_least_once", "hold"] = Field(
@@ -126,6 +126,10 @@ class Settings(BaseSettings):
         description="where mail that people write back comes in, like reply.example.com; its MX is the provider's",
     )  # fmt: skip
     dkim_selectors: Names = Field((), description="names of your DKIM keys, for `nurture doctor` to look up")
+    allowed_names: Names = Field(
+        (), description="names this server answers to, beside localhost and that of the base URL"
+    )
+    proxies: Names = Field((), description="addresses of reverse proxies, whose word on who asks is believed")
     host: str = Field("127.0.0.1", description="where the web server listens")
     port: int = Field(8000, ge=0, le=65535, description="where the web server listens; 0 takes any free port")
 

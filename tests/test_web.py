@@ -258,7 +258,7 @@ def test_the_api_tells_a_persons_story_and_describes_itself(visited):
     assert (done.status_code, done.json()) == (202, {"email": "ann@example.com", "moved": []})
     story = visited.web.get("/api/subscribers/ann@example.com", headers=TOKEN).json()
     assert story["format"] == "nurture.subscriber/1"
-    assert "/api/subscribers" in visited.web.get("/openapi.json").json()["paths"]
+    assert "/api/subscribers" in visited.web.get("/openapi.json", headers=TOKEN).json()["paths"]
 
 
 def test_health_and_headers(visited):

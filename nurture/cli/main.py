@@ -15,6 +15,7 @@ from nurture.cli import (
     doctoring,
     explaining,
     operating,
+    operators,
     people,
     rehearsing,
     reports,
@@ -41,6 +42,7 @@ for room in (
     people,
     running,
     operating,
+    operators,
     doctoring,
     reports,
 ):

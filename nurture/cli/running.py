@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nurture.cli import say
+from nurture.cli.operators import nobody, refuse_to_be_public
 from nurture.cli.project import At
 from nurture.cli.starting import RECIPES
 from nurture.errors import NurtureError, SettingsError
@@ -57,9 +58,11 @@ def run(
     settings = at.with_flags(host=host, port=port)
     provider, account = at.provider(), at.account()
     with ExitStack() as stack:
+        store = stack.enter_context(at.store())
+        if only in (None, "web"):
+            refuse_to_be_public(settings, store)
         listening = _listen(stack, settings.host, settings.port) if only in (None, "web") else None
         links = at.links(_address(listening, settings.host, settings.port))
-        store = stack.enter_context(at.store())
         if only != "web":
             stack.enter_context(store.own("nurture run", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")))
         engine = _engine(at, store, links)
@@ -134,9 +137,17 @@ def _serve(
 
     inbox = Inbox(engine.store)
     stack.callback(inbox.close)
-    token = at.settings.admin_token.get_secret_value()
-    site = Site(engine.store, engine.current, engine.links, inbox, accounts, engine.now, token)
-    return stack.enter_context(serving(build(site), listening))
+    settings = at.settings
+    site = Site(
+        engine.store, engine.current, engine.links, inbox, accounts, engine.now,
+        settings.admin_token.get_secret_value(), settings.base_url, frozenset(settings.allowed_names),
+        secrets.token_urlsafe(32),
+    )  # fmt: skip
+    where = stack.enter_context(serving(build(site), listening, settings.proxies))
+    if nobody(engine.store):
+        # on the terminal and nowhere else, and worth nothing once an account exists
+        say.say(f"Nobody can log in yet. Make the first account at {settings.base_url or where}/setup/{site.setup}")
+    return where
 
 
 def _log() -> None:

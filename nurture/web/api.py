@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hmac import compare_digest
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from nurture.engine import enroll
@@ -18,8 +17,7 @@ from nurture.errors import Refused
 if TYPE_CHECKING:
     from nurture.web.site import Site
 
-BEARER = HTTPBearer(auto_error=False, description="NURTURE_ADMIN_TOKEN")
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+BEARER = HTTPBearer(auto_error=False, description="a token of `nurture token add`, or NURTURE_ADMIN_TOKEN")
 
 
 class NewSubscriber(BaseModel):
@@ -44,14 +42,8 @@ class Happened(BaseModel):
 
 
 def router(site: Site) -> APIRouter:
-    def allowed(credentials: Credentials) -> None:
-        if not site.admin_token:
-            raise HTTPException(403, "the API is closed: set NURTURE_ADMIN_TOKEN to open it")
-        given = credentials.credentials if credentials else ""
-        if not compare_digest(given.encode(), site.admin_token.encode()):
-            raise HTTPException(401, "send the header Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
-
-    api = APIRouter(prefix="/api", dependencies=[Depends(allowed)])
+    # the doors have let in who may; this says in the description how to ask
+    api = APIRouter(prefix="/api", dependencies=[Depends(BEARER)])
 
     @api.post("/subscribers", status_code=201)
     def subscribe(new: NewSubscriber, response: Response) -> dict[str, Any]:

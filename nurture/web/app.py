@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -12,8 +13,11 @@ from starlette.routing import BaseRoute, Route
 
 import nurture
 from nurture.errors import NurtureError
+from nurture.language.graph import STYLE
 from nurture.store import deploys
-from nurture.web import api, hooks, links
+from nurture.web import api, dashboard, hooks, links, login, manage
+from nurture.web.access import Access
+from nurture.web.doors import ROWS, Doors
 from nurture.web.site import PAGES, Site, in_thread, page
 
 if TYPE_CHECKING:
@@ -21,30 +25,52 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STRICT = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors {ancestors}"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors {ancestors}; base-uri 'none'"
 )
+TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
 def build(site: Site, first: Sequence[BaseRoute] = (), *, framed: bool = False) -> ASGIApp:
-    """`first` are routes that go before ours. `framed`: our pages may stand in a frame of our own (the demo does that)."""
+    """`first` are routes that go before ours and are open to all. `framed`: our pages may stand in a frame of our own.
+
+    The demo uses both.
+    """
+    app = application(site, first)
+    public = [route.path for route in first if isinstance(route, Route)]
+    return Headers(
+        Access(app, site, Doors(ROWS, public)), STRICT.format(ancestors="'self'" if framed else "'none'"),
+        https=site.base_url.startswith("https://"),
+    )  # fmt: skip
+
+
+def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
+    """All routes, without the doors before them."""
     app = FastAPI(title="Nurture", version=nurture.__version__, redoc_url=None)
     app.router.routes[:0] = first
     app.router.routes += [
         *hooks.routes(site),
         *links.routes(site),
         Route("/healthz", in_thread(lambda _: _health(site))),
-        Route("/pages/page.css", in_thread(lambda _: _style())),
-        Route("/", in_thread(lambda _: page("home.html"))),
+        Route("/pages/{file}", in_thread(_file)),
+        *login.routes(site),
+        *dashboard.routes(site),
+        *manage.routes(site),
     ]
     app.include_router(api.router(site))
     app.add_exception_handler(NurtureError, _trouble)
-    return Headers(app, STRICT.format(ancestors="'self'" if framed else "'none'"))
+    return app
 
 
-def _style() -> Response:
-    css = (PAGES / "page.css").read_text(encoding="utf-8")
-    return Response(css, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+def _file(request: Request) -> Response:
+    """A stylesheet or script of our pages."""
+    name = request.path_params["file"]
+    kind = TYPES.get(Path(name).suffix)
+    path = PAGES / Path(name).name
+    if name != "graph.css" and (kind is None or not path.is_file()):
+        return page("gone.html", 404)
+    text = STYLE if name == "graph.css" else path.read_text(encoding="utf-8")
+    return Response(text, media_type=kind, headers={"Cache-Control": "max-age=3600"})
 
 
 def _health(site: Site) -> Response:
@@ -66,9 +92,10 @@ async def _trouble(request: Request, error: Exception) -> Response:
 class Headers:
     """Security headers on every answer, unless the page has said something stricter or its own."""
 
-    def __init__(self, app: ASGIApp, policy: str) -> None:
+    def __init__(self, app: ASGIApp, policy: str, *, https: bool) -> None:
         self.app = app
         self.policy = policy
+        self.https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,7 +107,11 @@ class Headers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
+                # not `no-referrer`: browsers then say `Origin: null` of our own forms (Fetch standard, 3.2)
+                headers.setdefault("Referrer-Policy", "same-origin")
+                if self.https:
+                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+                headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
                 headers.setdefault("Cache-Control", "no-store")
                 if not docs:  # FastAPI's page of the API loads its script from a CDN
                     headers.setdefault("Content-Security-Policy", self.policy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -37,11 +37,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def serving(app: ASGIApp, listening: socket.socket) -> Iterator[str]:
-    """The application at work until the block ends; gives its own address, like http://127.0.0.1:8000."""
+def serving(app: ASGIApp, listening: socket.socket, proxies: Sequence[str] = ()) -> Iterator[str]:
+    """The application at work until the block ends; gives its own address, like http://127.0.0.1:8000.
+
+    Who asks is whoever connects, unless that is one of `proxies`: anybody can write X-Forwarded-For.
+    """
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", server_header=False, ws="none",
-        timeout_graceful_shutdown=LONGEST_GOODBYE,
+        timeout_graceful_shutdown=LONGEST_GOODBYE, proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies),
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="web", daemon=True)

@@ -32,7 +32,11 @@ PAGES = Path(__file__).with_name("pages")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`accounts` are how hooks are verified, by provider. `admin_token` "" closes the API. `now` gives UTC."""
+    """`accounts` are how hooks are verified, by provider. `admin_token` is a token that may do all; "" is none.
+
+    `base_url` and `names` are what this server is called. `setup` is the secret of the link that makes the first
+    account; "" offers none. `now` gives UTC.
+    """
 
     store: Store
     current: Current
@@ -41,6 +45,9 @@ class Site:
     accounts: Mapping[str, Account]
     now: Callable[[], datetime]
     admin_token: str = field(default="", repr=False)
+    base_url: str = ""
+    names: frozenset[str] = frozenset()
+    setup: str = field(default="", repr=False)
 
 
 @cache

@@ -1,0 +1,175 @@
+"""Before every request: is this address in the table, is this our name, who asks, and did one of our pages ask?
+
+A browser is known by its session, a program by its token; the table of `doors` says what each may do. What a browser
+changes must come from a page of ours, which two independent things prove: what the browser says of the request's
+origin, and a secret in the form (OWASP, Cross-Site Request Forgery Prevention).
+"""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from nurture.engine import access
+from nurture.engine.access import Who
+from nurture.errors import NurtureError
+from nurture.web.site import Site, page
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from nurture.web.doors import Doors
+
+MOST_FORM = 64_000
+"""Bytes that a form of our own pages may have."""
+
+SAFE = ("GET", "HEAD")
+CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
+
+
+class Access:
+    """The application behind its doors."""
+
+    def __init__(self, app: ASGIApp, site: Site, doors: Doors) -> None:
+        self.app = app
+        self._site = site
+        self._doors = doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        need = self._doors.need(scope["method"], scope["path"])
+        if need == "anyone":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        body: list[Message] = []
+        refused = await self._refused(request, need, body)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        await self.app(scope, _again(body, receive), send)
+
+    async def _refused(self, request: Request, need: str | None, body: list[Message]) -> Response | None:
+        """The answer to a request that may not pass; None when it may. What was read of its body goes to `body`."""
+        if need is None:
+            known = self._doors.row(request.url.path) is not None
+            return _no(request, 405, "this is only to be looked at") if known else _no(request, 404, "not found")
+        if not answers_to(self._site, request.headers.get("host", "")):
+            return _no(request, 421, "this server has another name; NURTURE_BASE_URL or NURTURE_ALLOWED_NAMES says it")
+        unsafe = request.method not in SAFE
+        if need == "door":
+            return _no(request, 403, "this form was not ours") if unsafe and _from_elsewhere(request) else None
+        try:
+            who = await run_in_threadpool(_who, self._site, request)
+        except NurtureError as error:
+            return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "10"})
+        if who is None:
+            return _log_in_first(request)
+        if who.session and unsafe:
+            if _from_elsewhere(request):
+                return _no(request, 403, "this form was not ours")
+            given = await _csrf(request, body)
+            if given is None:
+                return _no(request, 413, f"a form has {MOST_FORM:,} bytes at most")
+            if not compare_digest(given.encode(), who.csrf.encode()):
+                return _no(request, 403, "this page is from an earlier login; load it again")
+        if not who.may(need):
+            return _no(request, 403, f"this needs the role {need}, and {who.name} has {who.role}")
+        request.state.who = who
+        return None
+
+
+# --- who asks
+
+
+def cookie_name(site: Site, request: Request) -> str:
+    """The session's cookie. Under our https name only a cookie that no other host and no plain page could have set."""
+    return "__Host-nurture" if is_secure(site, request) else "nurture"
+
+
+def is_secure(site: Site, request: Request) -> bool:
+    own = urlsplit(site.base_url)
+    return request.url.scheme == "https" or (own.scheme == "https" and request.headers.get("host") == own.netloc)
+
+
+def _who(site: Site, request: Request) -> Who | None:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        token = given.strip() if scheme.lower() == "bearer" else ""
+        if site.admin_token and compare_digest(token.encode(), site.admin_token.encode()):
+            return Who("NURTURE_ADMIN_TOKEN", "admin")
+        return access.by_token(site.store, token, site.now())
+    session = request.cookies.get(cookie_name(site, request), "")
+    return access.by_session(site.store, session, site.now()) if session else None
+
+
+def _log_in_first(request: Request) -> Response:
+    path = request.url.path
+    is_page = "text/html" in request.headers.get("accept", "") and not path.startswith("/api") and path[-5:] != ".json"
+    if request.method == "GET" and is_page and "authorization" not in request.headers:
+        return RedirectResponse("/login" if path == "/" else f"/login?next={quote(path)}", 303)
+    said = "send the header Authorization: Bearer TOKEN"
+    return JSONResponse({"detail": said}, 401, {"WWW-Authenticate": "Bearer"})
+
+
+# --- is this us
+
+
+def answers_to(site: Site, host: str) -> bool:
+    """Whether this is a name of ours: a page elsewhere can have its own name lead to us (DNS rebinding)."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost" or name.endswith(".localhost") or name in site.names:
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name != "" and name == urlsplit(site.base_url).hostname
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Whether a page that is not ours made this request, by what the browser says of it (Fetch Metadata, Origin)."""
+    fetched = request.headers.get("sec-fetch-site")
+    if fetched is not None:
+        return fetched not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+async def _csrf(request: Request, body: list[Message]) -> str | None:
+    """The secret that our page put into its form or header; None when the form is too large to be one of ours."""
+    in_header = request.headers.get(CSRF_HEADER)
+    if in_header is not None:
+        return in_header
+    size, pieces, more = 0, b"", True
+    while more:
+        message = await request.receive()
+        body.append(message)
+        pieces += message.get("body", b"")
+        size = len(pieces)
+        more = message["type"] == "http.request" and message.get("more_body", False)
+        if size > MOST_FORM:
+            return None
+    return parse_qs(pieces.decode("utf-8", "replace")).get(CSRF_FIELD, [""])[0]
+
+
+def _again(body: list[Message], receive: Receive) -> Receive:
+    """A body that was read, to be read once more."""
+    waiting = list(body)
+
+    async def replay() -> Message:
+        return waiting.pop(0) if waiting else await receive()
+
+    return replay
+
+
+def _no(request: Request, status: int, why: str) -> Response:
+    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api"):
+        return page("refused.html", status, why=why)
+    return JSONResponse({"detail": why}, status)

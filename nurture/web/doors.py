@@ -1,0 +1,75 @@
+"""Who may do what at which address: one table, and what is not in it is refused.
+
+`look` is for GET and HEAD, `act` for all other methods. A page and its `.json` twin are one row. ANYONE is the public:
+links in mails, reports of providers. DOOR is the way in itself: anyone, but only under our own name and from our own
+pages. A row with a `title` stands in the menu of every page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.routing import compile_path
+
+Need = Literal["anyone", "door", "view", "edit", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One address. `act` None: nothing but looking is possible there."""
+
+    path: str
+    look: Need
+    act: Need | None = None
+    title: str = ""
+
+
+ROWS: tuple[Row, ...] = (
+    Row("/c/{token}", "anyone", "anyone"),
+    Row("/q/{token}", "anyone", "anyone"),
+    Row("/u/{token}", "anyone", "anyone"),
+    Row("/hooks/{provider}", "anyone", "anyone"),
+    Row("/healthz", "anyone"),
+    Row("/pages/{file}", "anyone"),
+    Row("/login", "door", "door"),
+    Row("/setup/{token}", "door", "door"),
+    Row("/logout", "view", "view"),
+    Row("/password", "view", "view"),
+    Row("/", "view", title="Now"),
+    Row("/index", "view"),
+    Row("/access", "admin", title="Access"),
+    Row("/access/accounts", "admin", "admin"),
+    Row("/access/accounts/remove", "admin", "admin"),
+    Row("/access/tokens", "admin", "admin"),
+    Row("/access/tokens/remove", "admin", "admin"),
+    Row("/openapi", "view"),
+    Row("/docs", "view"),
+    Row("/api/subscribers", "view", "edit"),
+    Row("/api/subscribers/{email}", "view", "edit"),
+    Row("/api/events", "view", "edit"),
+)
+
+
+class Doors:
+    """The table, ready to be asked. `public` are addresses that whoever builds the application vouches for."""
+
+    def __init__(self, rows: Iterable[Row], public: Iterable[str] = ()) -> None:
+        every = [*(Row(path, "anyone", "anyone") for path in public), *rows]
+        self._rows = [(compile_path(row.path)[0], row) for row in every]
+
+    def row(self, path: str) -> Row | None:
+        """The first row whose address this is; None when there is none, and then nobody may."""
+        for asked in dict.fromkeys((path, path.removesuffix(".json"))):
+            for pattern, row in self._rows:
+                if pattern.match(asked):
+                    return row
+        return None
+
+    def need(self, method: str, path: str) -> Need | None:
+        """What is needed for this request; None when nobody may make it."""
+        row = self.row(path)
+        if row is None:
+            return None
+        return row.look if method in ("GET", "HEAD") else row.act
