@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 table = access_tables.audit
 c = table.c
-LOCK = 726584
+LOCK = 726585
 """PostgreSQL's advisory lock for the end of the chain."""
 
 
