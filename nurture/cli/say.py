@@ -42,8 +42,10 @@ def problems(found: Sequence[Problem], sources: Mapping[str, str]) -> None:
         out.print(f" {problem.message} [{problem.code}]", markup=False)
         if problem.line <= len(lines[problem.file]):
             _show(problem, lines[problem.file])
-    for code in dict.fromkeys(problem.code for problem in found):
-        out.print(f"nurture help {code} explains.", style="dim", markup=False)
+    codes = list(dict.fromkeys(problem.code for problem in found))
+    if codes:
+        others = f", and as well {', '.join(codes[1:])}" if codes[1:] else ""
+        out.print(f"`nurture help {codes[0]}` explains{others}.", style="dim", markup=False, soft_wrap=True)
 
 
 def _show(problem: Problem, lines: Sequence[str]) -> None:
