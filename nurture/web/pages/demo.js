@@ -54,6 +54,7 @@ function show(fresh) {
 }
 
 function showMails() {
+  if (!state) return; // a click came before the first answer
   const mails = state.mails.filter((mail) => whose === "all" || mail.mine);
   $("empty").hidden = mails.length > 0;
   const key = mails.map((mail) => mail.id).join() + open + read.size;
@@ -110,6 +111,7 @@ function showLadder(name) {
 }
 
 function showLadders() {
+  if (!state) return;
   if (!ladder) {
     const mine = Object.keys(state.you)[0];
     const [busiest] = mine ? [[mine]] : Object.entries(state.ladders).sort((a, b) => total(b[1].asked) - total(a[1].asked));
