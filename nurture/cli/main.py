@@ -17,6 +17,7 @@ from nurture.cli import (
     operating,
     operators,
     people,
+    previewing,
     rehearsing,
     reports,
     running,
@@ -35,6 +36,7 @@ app = typer.Typer(
 for room in (
     starting,
     writing,
+    previewing,
     explaining,
     rehearsing,
     simulating,

@@ -189,7 +189,7 @@ def demo(
     folder = at.folder if (at.folder / "sequences").is_dir() else RECIPES / "welcome"
     time = FastTime(DEMO_START, HOUR_A_SECOND)
     with ExitStack() as stack:
-        listening = _free(stack, host, port)
+        listening = free_socket(stack, host, port)
         own = address(listening)
         kept = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nurture-demo-")))
         store = open_store(f"sqlite:///{kept}/demo.db")
@@ -232,7 +232,7 @@ def _first(engine: Engine) -> str:
     return next((name for name, one in sequences.items() if one.start.when[0].kind == "joined"), next(iter(sequences)))
 
 
-def _free(stack: ExitStack, host: str, port: int) -> socket:
+def free_socket(stack: ExitStack, host: str, port: int) -> socket:
     for tried in (port, port + 1, port + 2, 0):
         try:
             return _listen(stack, host, tried)

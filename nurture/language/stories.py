@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 STORY_KEYS = ("name", "given", "does", "expect")
 GIVEN_KEYS = ("start", "timezone", "event", "attributes", "tags", "arms")
 EXPECT_KEYS = ("path", "never", "at", "sent", "answers", "ends")
-HAPPENINGS = ("event", "bought", "tag", "replied")
+HAPPENINGS = ("event", "bought", "tag", "replied", "unsubscribed")
+PLAIN = ("replied", "unsubscribed")
+"""What happens without a name of its own: `{replied: yes}`."""
 ENDS = ("finished", "goal", "stopped", "unsubscribed")
 DEEDS = ("yes", "machine")
 MOST_MAILS = 10_000
@@ -132,7 +134,7 @@ def _values(table: Table, kinds: Mapping[str, str | tuple[str, ...]], what: str,
 
 def _deed(deed: Table, asks: Mapping[str, AskOf], page: Page) -> None:
     people = page.people
-    named = {"event": people.events, "bought": people.products, "tag": people.tags, "replied": ("yes",)}
+    named = {"event": people.events, "bought": people.products, "tag": people.tags, **dict.fromkeys(PLAIN, ("yes",))}
     acts = [(key, value) for key, value in deed if key.text not in ("after", "at")]
     if len(acts) != 1:
         mark = acts[1][0].mark if acts else deed.mark
@@ -141,8 +143,9 @@ def _deed(deed: Table, asks: Mapping[str, AskOf], page: Page) -> None:
         return
     ((key, value),) = acts
     if key.text in named:
-        if key.text == "replied" and (not isinstance(value, Scalar) or value.text != "yes"):
-            page.faults.add("E103", value.mark, "a reply is told as {replied: yes, at: day 2 9:00}")
+        if key.text in PLAIN and (not isinstance(value, Scalar) or value.text != "yes"):
+            what = {"replied": "a reply", "unsubscribed": "the way out"}[key.text]
+            page.faults.add("E103", value.mark, f"{what} is told as {{{key.text}: yes, at: day 2 9:00}}")
         elif isinstance(value, Scalar):
             what = {"bought": "product"}.get(key.text, key.text)
             check_known(value.text, value.mark, named[key.text], page.faults, what)

@@ -70,7 +70,7 @@ def live(
     pass begins now, whatever its start asks for.
     """
     life = Life(Enrollment(1, facts.subscriber.id, sequence.name, 1, start, data=data), facts)
-    living = _Living(sequence, life, on_mail)
+    living = Living(sequence, life, on_mail)
     for at, event in happenings:
         living.expect(at, event)
     if from_start:
@@ -86,7 +86,7 @@ def live(
 
 
 @dataclass(slots=True)
-class _Living:
+class Living:
     """A life in progress and its calendar."""
 
     sequence: Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nurture.journey import timing
 from nurture.journey.enrollment import Facts, Subscriber
 from nurture.journey.events import Event, Kind
-from nurture.language.stories import story_time
+from nurture.language.stories import PLAIN, story_time
 from nurture.language.words import duration
 from nurture.rehearsal.calendar import Doing, Life, live
 from nurture.rehearsal.comparing import as_list, as_mapping, compare, when
@@ -51,7 +51,7 @@ def _told(sequence: Sequence, number: int, zone: str) -> Told:
     given = as_mapping(story.get("given"))
     own = str(given.get("timezone") or zone)
     wall = timing.zone(own, zone)
-    start = _moment(str(given.get("start") or "mon 10:00"), FIXED_MONDAY, wall)
+    start = moment_of(str(given.get("start") or "mon 10:00"), FIXED_MONDAY, wall)
     acts, happenings = _doings(sequence, as_list(story.get("does")), start, wall)
     life = _live(sequence, given, start, zone, own, acts, happenings)
     differences = tuple(compare(life, as_mapping(story.get("expect")), start, wall))
@@ -77,33 +77,42 @@ def _doings(
         at, after = what.pop("at", None), what.pop("after", None)
         ((key, value),) = what.items()
         if key in sequence.steps:
-            acts.setdefault(key, []).append((_length(after), _value(value)))
+            acts.setdefault(key, []).append((length_of(after), _value(value)))
         else:
-            moment = _moment(str(at or "day 1 10:00"), start.astimezone(wall).date(), wall)
-            name = "" if key == "replied" else str(value)
-            happenings.append((moment, Event(Kind.HAPPENED, moment, happening=key, name=name)))
+            moment = moment_of(str(at or "day 1 10:00"), start.astimezone(wall).date(), wall)
+            happenings.append((moment, happening(key, str(value), moment)))
     return acts, happenings
+
+
+def happening(what: str, name: str, at: datetime) -> Event:
+    """Something that happens outside, as the event that reports it."""
+    if what == "unsubscribed":
+        return Event(Kind.UNSUBSCRIBED, at)
+    return Event(Kind.HAPPENED, at, happening=what, name="" if what in PLAIN else name)
 
 
 def _live(
     sequence: Sequence, given: Mapping[str, object], start: datetime, zone: str, own: str,
     acts: Acts, happenings: list[tuple[datetime, Event]],
 ) -> Life:  # fmt: skip
-    attributes = {**as_mapping(given.get("attributes")), "timezone": own}
-    tags = frozenset(str(tag) for tag in as_list(given.get("tags")))
-    person = Subscriber(1, "someone@example.com", attributes=attributes, tags=tags, joined_at=start)
-    arms = frozenset(str(arm) for arm in as_list(given.get("arms")))
     left = dict(acts)
 
     def on_mail(step: Step, _at: datetime) -> list[tuple[timedelta, Doing]]:
         return left.pop(step.name, [])  # a second pass through the sequence meets silence
 
-    facts = Facts(person, zone=zone, arms=arms)
     data = as_mapping(given.get("event"))
-    return live(sequence, facts, start, data=data, on_mail=on_mail, happenings=happenings)
+    return live(sequence, imagine(given, start, zone, own), start, data=data, on_mail=on_mail, happenings=happenings)
 
 
-def _moment(text: str, first: date, wall: ZoneInfo) -> datetime:
+def imagine(given: Mapping[str, object], start: datetime, zone: str, own: str) -> Facts:
+    """The person a story is about, who lives in the zone `own`."""
+    attributes = {**as_mapping(given.get("attributes")), "timezone": own}
+    tags = frozenset(str(tag) for tag in as_list(given.get("tags")))
+    person = Subscriber(1, "someone@example.com", attributes=attributes, tags=tags, joined_at=start)
+    return Facts(person, zone=zone, arms=frozenset(str(arm) for arm in as_list(given.get("arms"))))
+
+
+def moment_of(text: str, first: date, wall: ZoneInfo) -> datetime:
     """`mon 10:00` of the week that begins on `first` or goes on from it, `day 4 20:00` from it, or a date."""
     told = story_time(text)
     if told.date is not None:
@@ -115,7 +124,7 @@ def _moment(text: str, first: date, wall: ZoneInfo) -> datetime:
     return timing.at_wall(on, told.clock, wall).astimezone(UTC)
 
 
-def _length(text: object) -> timedelta:
+def length_of(text: object) -> timedelta:
     if text is None:
         return SOON
     length = duration(str(text))

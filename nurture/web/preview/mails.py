@@ -1,0 +1,63 @@
+"""A mail as a page shows it: in a frame, in light or dark, its own links leading where the page wants them to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape, unescape
+from typing import TYPE_CHECKING
+
+from nurture.mail.links import Links, Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nurture.language.sequence import Ask
+
+PLACE = "https://links.example"
+ASK, UNSUBSCRIBE = f"{PLACE}/ask", f"{PLACE}/unsubscribe"
+FRAME_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; font-src http: https: data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""A mail's pictures come from anywhere; nothing in it runs."""
+
+_LINK = re.compile(rf'href=(["\'])({re.escape(PLACE)}/[^"\']*)\1')
+_HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
+_SCHEME = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
+_META = re.compile(r'(<meta\s+name="(?:supported-)?color-schemes?"\s+content=")[^"]*(")', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors(Links):
+    """The links of a mail that is only looked at: each says what it would do."""
+
+    def ask(self, message: str, ask: Ask, target: str) -> str:  # noqa: ARG002 - the shape of Links
+        return ASK
+
+    def choice(self, message: str, key: str | int) -> str:  # noqa: ARG002
+        return f"{ASK}/{key}"
+
+    def unsubscribe(self, message: str) -> str:  # noqa: ARG002
+        return UNSUBSCRIBE
+
+
+DOORS = Doors(PLACE, PLACE, Signer(["only for looking at mails, never sent"]))
+
+
+def framed(html: str, leads: Callable[[str], str], *, dark: bool) -> str:
+    """The mail for a frame. `leads` says where a door leads; other links open beside the page."""
+
+    def door(match: re.Match[str]) -> str:
+        return f'href="{escape(leads(unescape(match[2])))}" target="_top"'
+
+    html = _HEAD.sub(r'\g<0><base target="_blank">', _LINK.sub(door, html), count=1)
+    return in_scheme(html, dark=dark)
+
+
+def in_scheme(html: str, *, dark: bool) -> str:
+    """The mail as an inbox in this scheme shows it, whatever the machine prefers that it is looked at on."""
+    wanted = "dark" if dark else "light"
+    html = _META.sub(rf"\g<1>{wanted}\g<2>", html)
+    # a condition that always holds, and one that never does
+    return _SCHEME.sub(lambda match: "(min-width: 0px)" if match[1].lower() == wanted else "(max-width: 0px)", html)
