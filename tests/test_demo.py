@@ -1,14 +1,13 @@
 """The demo in a real browser: a newcomer opens their mail, answers its question, and sees where the answer leads."""
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30_000  # milliseconds
@@ -28,16 +27,6 @@ def demo():
         process.kill()
         process.wait()
         process.stderr.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert program, "the browser tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def walks(draw):
     return sequence.name, person, [str(act) for act in acts]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @for_any(walks())
 def test_any_walk_is_a_story_that_passes(case):
     name, person, acts = case

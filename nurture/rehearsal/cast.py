@@ -12,6 +12,9 @@ from nurture.mail.imagined import ALWAYS, anybody, imagined
 from nurture.rehearsal.stories import FIXED_MONDAY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nurture.language.paths import Arrival
     from nurture.language.sequence import People, Sequence, Step
     from nurture.mail.imagined import Person
 
@@ -42,9 +45,14 @@ def cast(sequence: Sequence) -> list[Role]:
     ]
 
 
-def at_step(sequence: Sequence, step: Step, people: People, role: str) -> Person | None:
-    """The person who plays this role, as they stand when the step's mail leaves; None for who never gets it."""
-    arrival = arrivals(sequence, people).get(step.name)
+def at_step(
+    sequence: Sequence, step: Step, people: People, role: str, arrived: Mapping[str, Arrival] | None = None
+) -> Person | None:
+    """The person who plays this role, as they stand when the step's mail leaves; None for who never gets it.
+
+    `arrived` is what `arrivals` says of the sequence, where that is known already.
+    """
+    arrival = (arrivals(sequence, people) if arrived is None else arrived).get(step.name)
     known: Known | None = arrival.known if arrival is not None else anybody(sequence, people)
     name, _, answer = role.partition(".")
     if answer and name in sequence.steps and known is not None and sequence.steps[name].position < step.position:

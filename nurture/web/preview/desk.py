@@ -14,13 +14,16 @@ from watchfiles import watch
 from nurture.engine.deploy import FOLDERS, PEOPLE, problems_of, read_folder
 from nurture.errors import NurtureError, RenderError
 from nurture.journey.timing import zone as zone_of
+from nurture.language.paths import arrivals
 from nurture.language.project import Project, read_project
 from nurture.mail.page import Press
 from nurture.mail.person import names
 from nurture.mail.render import Letterhead, Writer, Written
 from nurture.mail.templates import Templates
+from nurture.rehearsal.cast import at_step
 
 if TYPE_CHECKING:
+    from nurture.language.paths import Arrival
     from nurture.language.problems import Problem
     from nurture.language.sequence import Sequence, Step
     from nurture.mail.imagined import Person
@@ -42,6 +45,11 @@ class Version:
     def writers(self) -> Mapping[str, Writer]:
         press = Press(Templates(self.project.templates))
         return {name: Writer(sequence, press) for name, sequence in self.project.sequences.items()}
+
+    @cached_property
+    def arrived(self) -> Mapping[str, Mapping[str, Arrival]]:
+        """What is known of those who come to each step, by sequence."""
+        return {name: arrivals(one, self.project.people) for name, one in self.project.sequences.items()}
 
     def sound(self, sequence: Sequence) -> bool:
         """Whether nothing of what this sequence is made of has an error."""
@@ -126,6 +134,12 @@ class Desk:
             if good is None or good is shown.version or step not in good.project.sequences[shown.sequence.name].steps:
                 raise
             return written(good), str(error)
+
+    def person(self, shown: Shown, step: str, role: str) -> Person | None:
+        """Who plays this role, as they stand when the step's mail leaves; None for who never gets it."""
+        sequence, version = shown.sequence, shown.version
+        people, arrived = version.project.people, version.arrived[sequence.name]
+        return at_step(sequence, sequence.steps[step], people, role, arrived)
 
     def subject(self, shown: Shown, step: Step, person: Person | None) -> str:
         """A step's subject as this person reads it; as it is written where that cannot be."""

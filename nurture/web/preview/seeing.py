@@ -10,7 +10,7 @@ from nurture.errors import RenderError
 from nurture.language.graph import svg
 from nurture.mail.anatomy import Anatomy, anatomy
 from nurture.mail.checks import LARGEST, LONGEST_SUBJECT
-from nurture.rehearsal.cast import ALL, Role, at_step, cast
+from nurture.rehearsal.cast import ALL, Role, cast
 from nurture.web.preview.desk import concerns
 from nurture.web.preview.mails import ASK, DOORS, PLACE, UNSUBSCRIBE
 
@@ -81,10 +81,10 @@ def see(desk: Desk, shown: Shown, step_name: str, role: str = ALL, language: str
     """A step's mail to the person who plays this role, in a language of theirs."""
     sequence = shown.sequence
     spoken = sequence.in_language(language) if language else sequence
-    step, people = spoken.steps[step_name], shown.version.project.people
+    step = spoken.steps[step_name]
     faults = tuple(faults_of(desk.version, sequence, step))
     message, target, failure = None, "", ""
-    person = at_step(sequence, sequence.steps[step_name], people, role)
+    person = desk.person(shown, step_name, role)
     if person is None:
         failure = "This person never gets this mail: no path leads them here."
     else:
@@ -106,7 +106,7 @@ def see(desk: Desk, shown: Shown, step_name: str, role: str = ALL, language: str
 
 
 def _entry(desk: Desk, shown: Shown, step: Step, role: str) -> Entry:
-    person = at_step(shown.sequence, step, shown.version.project.people, role)
+    person = desk.person(shown, step.name, role)
     faults = sum(_mine(fault, desk.version, shown.sequence, step) for fault in desk.version.problems)
     return Entry(step, desk.subject(shown, step, person), faults, person is not None)
 
