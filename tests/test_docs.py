@@ -21,7 +21,7 @@ from nurture.settings import PREFIX, ProviderSettings, Settings
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-KEEPS_RUNNING = ("nurture run", "nurture demo", "nurture worker")
+KEEPS_RUNNING = ("nurture run", "nurture demo", "nurture worker", "nurture preview")
 
 
 def blocks(kind):
@@ -82,7 +82,9 @@ def test_every_command_in_the_docs_runs(text, tmp_path):
         environment = folder
         run("-C", str(folder), "subscribe", "ann@example.com")
     lines = [line for line in text.splitlines() if line.startswith(("nurture", "cd ", "export "))]
-    script = "\n".join(f"{line} --help" if line.startswith(KEEPS_RUNNING) else line for line in lines)
+    script = "\n".join(
+        f"{line} --help" if line.startswith(KEEPS_RUNNING) and "--export" not in line else line for line in lines
+    )
     done = subprocess.run(
         ["sh", "-e", "-c", f'nurture() {{ "{sys.executable}" -m nurture "$@"; }}\n{script}'],
         cwd=environment, capture_output=True, text=True, check=False,
