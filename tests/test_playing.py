@@ -107,6 +107,12 @@ def test_a_walk_ends_somewhere():
     assert "at most" in played.stopped
 
 
+def test_an_unsubscribe_in_a_story_is_written_as_a_reply_is():
+    body = FILES[LOAN.file].decode() + "  - {name: x, does: [{unsubscribed: maybe, at: day 2 9:00}]}\n"
+    told = [problem.message for problem in read_project({**FILES, LOAN.file: body.encode()}).problems]
+    assert told == ["the way out is told as {unsubscribed: yes, at: day 2 9:00}"]
+
+
 # --- a walk as a story
 
 

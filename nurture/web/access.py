@@ -65,7 +65,7 @@ class Access:
             return _no(request, 421, "this server has another name; NURTURE_BASE_URL or NURTURE_ALLOWED_NAMES says it")
         unsafe = request.method not in SAFE
         if need == "door":
-            return _no(request, 403, "this form was not ours") if unsafe and _from_elsewhere(request) else None
+            return _no(request, 403, "this form was not ours") if unsafe and from_elsewhere(request) else None
         try:
             who = await run_in_threadpool(_who, self._site, request)
         except NurtureError as error:
@@ -73,7 +73,7 @@ class Access:
         if who is None:
             return _log_in_first(request)
         if who.session and unsafe:
-            if _from_elsewhere(request):
+            if from_elsewhere(request):
                 return _no(request, 403, "this form was not ours")
             given = await _csrf(request, body)
             if given is None:
@@ -133,7 +133,7 @@ def answers_to(site: Site, host: str) -> bool:
         return name != "" and name == urlsplit(site.base_url).hostname
 
 
-def _from_elsewhere(request: Request) -> bool:
+def from_elsewhere(request: Request) -> bool:
     """Whether a page that is not ours made this request, by what the browser says of it (Fetch Metadata, Origin)."""
     fetched = request.headers.get("sec-fetch-site")
     if fetched is not None:

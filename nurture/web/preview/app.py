@@ -98,7 +98,7 @@ def build(desk: Desk, listeners: Listeners, *, edit: bool) -> ASGIApp:
             Route("/pages/{name}", in_thread(_asset)),
         ]
     )
-    return Headers(TrustedHostMiddleware(app, allowed_hosts=OWN_NAMES, www_redirect=False), POLICY)
+    return Headers(TrustedHostMiddleware(app, allowed_hosts=OWN_NAMES, www_redirect=False), POLICY, https=False)
 
 
 def _asset(request: Request) -> Response:

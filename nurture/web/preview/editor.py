@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -22,6 +22,7 @@ from nurture.language.schema import schema
 from nurture.language.schema_files import language_schema, people_schema
 from nurture.language.translation import language_file
 from nurture.language.yaml import MAX_BYTES
+from nurture.web.access import from_elsewhere
 from nurture.web.preview.seeing import faults_in
 from nurture.web.site import in_thread, page
 
@@ -49,7 +50,7 @@ def _with_text(handle: Callable[[Request, dict[str, object]], Response]) -> Call
     """An endpoint that takes a JSON object, and only from a page of ours."""
 
     async def endpoint(request: Request) -> Response:
-        if not _ours(request):
+        if from_elsewhere(request):
             return JSONResponse({"error": "this did not come from a page of the preview"}, 403)
         body = b""
         async for piece in request.stream():
@@ -65,13 +66,6 @@ def _with_text(handle: Callable[[Request, dict[str, object]], Response]) -> Call
         return await in_thread(lambda asked: handle(asked, told))(request)
 
     return endpoint
-
-
-def _ours(request: Request) -> bool:
-    """Browsers say where a request comes from: `Sec-Fetch-Site` (Fetch Metadata), and `Origin` on every POST."""
-    origin = request.headers.get("origin")
-    same = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    return same and request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 def editable(desk: Desk) -> list[str]:
