@@ -62,6 +62,16 @@ def _one_or_more(value: object) -> object:
     return json.loads(value) if isinstance(value, str) else value
 
 
+def _share(value: object) -> object:
+    """`2%` as 0.02."""
+    if isinstance(value, str):
+        number = value.strip().removesuffix("%").strip()
+        if not value.strip().endswith("%") or not number.replace(".", "", 1).isdecimal():
+            raise ValueError(f"'{value}' is no share; write it like 2%")
+        return float(number) / 100
+    return value
+
+
 def _zone(value: str) -> str:
     if value not in available_timezones():
         close = get_close_matches(value, available_timezones(), n=1)
@@ -78,7 +88,8 @@ HookSecrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_one_or
 class ProviderSettings(BaseModel):
     """How we are known to one provider. `url` is another host (EU region, a test server); `rate` is mails a second.
 
-    `domain` is the one that sends (Mailgun), `region` where the account is (SES).
+    `daily` is the most mails on its first day, `growing` (20%) by how much each later day may have more: a warm-up; alone
+    it is a cap. `batch`: many mails in one call, where the provider can. `domain` is the one that sends (Mailgun), `region` where the account is (SES).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -87,6 +98,9 @@ class ProviderSettings(BaseModel):
     hook_secret: HookSecrets = ()
     url: str = ""
     rate: float | None = Field(default=None, gt=0)
+    daily: int | None = Field(default=None, ge=0)
+    growing: Annotated[float, BeforeValidator(_share)] = Field(default=0.0, ge=0, le=10)
+    batch: bool = False
     domain: str = ""
     region: str = ""
 
@@ -103,7 +117,10 @@ class Settings(BaseSettings):
         "", description="where people reach this engine: links in mails begin with it"
     )
     secret_key: Secrets = Field((), description="signs links; several, comma-separated, rotate: the first signs")
-    provider: str = Field("outbox", description="who sends: outbox keeps mail in the database and shows it")
+    provider: str = Field(
+        "outbox",
+        description="who sends: outbox keeps mail in the database and shows it; after a comma, who takes over from it",
+    )
     providers: dict[str, ProviderSettings] = Field(default_factory=dict, description="keys and hosts by provider")
     products: dict[str, str] = Field(
         default_factory=dict, description="what a seller's own ids (price_…, plink_…) are in people.yaml"
@@ -119,6 +136,13 @@ class Settings(BaseSettings):
     )
     awaiting: Span = Field(timedelta(hours=24), description="how long evidence of such a mail is awaited")
     send_timeout: Span = Field(timedelta(seconds=20), description="the wall for one attempt to send")
+    budget: int = Field(10, ge=1, le=1000, description="the most mails to a person on one day of theirs")
+    fuse_hourly: int | None = Field(
+        None, ge=1, description="more mails than this within an hour, and all mail is held until `nurture resume`"
+    )
+    fuse_failures: Annotated[float | None, BeforeValidator(_share)] = Field(
+        None, description="a larger share of the last 200 failed or unknown, like 2%, and all mail is held, too"
+    )
     senders: int = Field(20, ge=1, le=500, description="requests to the provider at the same time")
     allowed_hosts: Names = Field((), description="where an ask may lead that takes its address from an event")
     reply_domain: str = Field(

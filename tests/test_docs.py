@@ -118,3 +118,14 @@ def test_every_provider_has_its_line_and_its_paragraph():
 def test_every_file_that_is_linked_is_there(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_every_test_that_the_promises_name_is_there():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/delivery.md").read_text()))
+    known = {
+        name
+        for path in ROOT.glob("tests/test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert named
+    assert named <= known, named - known

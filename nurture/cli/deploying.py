@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.people import AsJson, Now
-from nurture.cli.project import At, moment
+from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def apply(
         else:
             agreed = _kept(at.find(file), file)
         try:
-            done = carry_out(store, files, at.rules, moment(now), agreed, who=_who(), why=because)
+            done = carry_out(store, files, at.rules, moment(now), agreed, who=who(), why=because)
         except Stale as error:
             say.say(f"nurture: {error}")
             return 1
@@ -107,13 +106,6 @@ def _agrees() -> bool:
     if not sys.stdin.isatty():
         raise Refused("nobody is there to ask; say it with --yes")
     return typer.confirm("Apply this?", err=True)
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return ""
 
 
 def _kept(path: Path, named: Path) -> Agreed:

@@ -56,7 +56,7 @@ def _found(at: At, stack: ExitStack, *, security: bool) -> list[Finding]:
     from nurture.providers.base import Account
 
     found: list[Finding] = []
-    settings, name = at.settings, at.settings.provider
+    settings, name = at.settings, at.provider().name
     provider, accounts = at.provider(), at.accounts()
     store, deployed, links = _store(at, stack, found), _deployed(at, found), _links(at, found)
     try:

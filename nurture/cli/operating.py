@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from nurture.cli import say
 from nurture.cli.people import AsJson, Now
-from nurture.cli.project import At, moment
+from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
 from nurture.journey.ledger import State
 from nurture.language.problems import or_one_of
@@ -47,18 +47,29 @@ def messages(
     as_json: AsJson = False,
 ) -> None:
     """The outbox, newest first: every mail that was decided on, and what became of it."""
-    from nurture.engine.show import outbox
+    from nurture.engine.show import held, outbox, settling
 
     at: At = context.obj
     with at.store() as store:
         found = outbox(store, state, limit if as_json else (limit or SHOWN) + 1)
+        how = settling(store, at.rules, moment(None)) if state is State.UNKNOWN else {}
+        waiting = held(store)
+    for one in waiting:
+        whose = f"Mail of {one['sequence']}" if one["sequence"] else "All mail"
+        say.say(f"{whose} is held since {say.clock(one['since'])}: {one['because'] or 'by hand, see `nurture resume`'}")
     if as_json:
         say.data({"format": "nurture.messages/1", "messages": found})
         return
     for one in found[: limit or SHOWN]:
         when = say.clock(one["sent_at"]) or "not sent"
         line = f"{one['id']}  {one['state']:<10}  {one['sequence']}.{one['step']}  {one['email']}  {when}"
-        print(f"{line}  {one['reason']}" if one["state"] in ("unknown", "failed", "cancelled", "abandoned") else line)
+        print(
+            f"{line}  {one['reason']}"
+            if one["state"] in ("planned", "unknown", "failed", "cancelled", "abandoned")
+            else line
+        )
+        if one["id"] in how:
+            say.say(f"    {how[one['id']]}")
     if not found:
         say.say("No such messages.")
     elif len(found) > (limit or SHOWN):
@@ -69,6 +80,7 @@ def resolve(
     context: typer.Context,
     message: Annotated[str, typer.Argument(metavar="ID")],
     verdict: Annotated[As, typer.Option("--as", help="it went out; send it again; give it up")],
+    because: Annotated[str, typer.Option(help="how you know, for whoever wonders later")] = "",
     now: Now = None,
 ) -> int:
     """Settle a message of which nobody knows whether it left."""
@@ -76,7 +88,9 @@ def resolve(
 
     at: At = context.obj
     with at.store() as store:
-        done = settle_one(store, at.deployed(store, moment(now)), message, verdict.value, moment(now))
+        done = settle_one(
+            store, at.deployed(store, moment(now)), message, verdict.value, moment(now), who=who(), because=because
+        )
     if not done:
         say.say(f"{message} is not unknown; `nurture messages --state unknown` lists those that are.")
         return 1
@@ -102,16 +116,31 @@ def pause(
 
 
 def resume(
-    context: typer.Context, sequence: Annotated[str, typer.Argument(metavar="SEQUENCE", help="or `all`")] = "all"
+    context: typer.Context,
+    sequence: Annotated[str, typer.Argument(metavar="SEQUENCE", help="or `all`")] = "all",
+    now: Now = None,
+    *,
+    after_restore: Annotated[
+        bool, typer.Option("--after-restore", help="you looked what left since the backup was made")
+    ] = False,
 ) -> int:
-    """Let held mail go again."""
+    """Let held mail go again, also after a fuse has blown."""
+    from nurture.engine import guard
     from nurture.store import pauses
 
     at: At = context.obj
-    with at.store() as store, store.write() as tx:
-        done = pauses.resume(tx, "" if sequence == "all" else sequence)
+    with at.store() as store:
+        if after_restore:
+            done = guard.looked(store, at.note(store), moment(now))
+        else:
+            with store.write() as tx:
+                done = pauses.resume(tx, pauses.ALL if sequence == "all" else sequence)
+        with store.read() as tx:
+            restored = pauses.RESTORED in pauses.paused(tx)
+    if restored:
+        say.say("All mail is held since the database was restored or copied: `nurture resume --after-restore`")
     if not done:
-        say.say(f"Mail of {sequence} was not held.")
+        say.say("No restored database was held." if after_restore else f"Mail of {sequence} was not held.")
         return 1
     print(f"Mail of {sequence} goes again.")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from nurture.providers.base import Account, Provider
     from nurture.settings import Settings
     from nurture.store.database import Store
+
+NOTE = ".nurture-epoch"
 
 
 @dataclass
@@ -53,6 +56,7 @@ class At:
     @cached_property
     def rules(self) -> Rules:
         from nurture.engine.rules import Rules
+        from nurture.journey.fuses import Fuse
 
         settings = self.settings
         return Rules(
@@ -64,6 +68,8 @@ class At:
             awaiting=settings.awaiting,
             postal_address=settings.postal_address,
             hosts=frozenset(settings.allowed_hosts),
+            budget=settings.budget,
+            fuse=Fuse(settings.fuse_hourly, settings.fuse_failures),
             products=settings.products,
         )
 
@@ -75,6 +81,10 @@ class At:
         if slashes and scheme.startswith("sqlite") and path and not path.startswith("/") and path != ":memory:":
             return f"sqlite:///{(self.folder / path).absolute()}"
         return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url
+
+    def note(self, store: Store) -> Path:
+        """Where it is noted when an engine last started: beside a SQLite file, else in the project's folder."""
+        return self.folder / NOTE if store.path is None else store.path.with_name(store.path.name + ".epoch")
 
     @contextmanager
     def store(self, *, upgrade: bool = True) -> Iterator[Store]:
@@ -103,16 +113,25 @@ class At:
         return Current(store, self.rules)()
 
     def provider(self) -> Provider:
+        """Who sends first."""
+        return self._providers()[0]
+
+    def _providers(self) -> list[Provider]:
+        """Who sends, and who takes over what those before provably did not take."""
         from nurture.providers import PROVIDERS
         from nurture.providers.base import sends_nothing
 
-        name = self.settings.provider
-        if name not in PROVIDERS:
-            senders = [one for one, known in PROVIDERS.items() if known.connect is not sends_nothing]
-            raise SettingsError(f"NURTURE_PROVIDER: there is no provider '{name}'{or_one_of(name, senders)}")
-        if PROVIDERS[name].connect is sends_nothing:
-            raise SettingsError(f"NURTURE_PROVIDER: {name} sends no mail, it only reports; choose another")
-        return PROVIDERS[name]
+        found = []
+        for name in [part.strip() for part in self.settings.provider.split(",")]:
+            if name not in PROVIDERS:
+                senders = [one for one, known in PROVIDERS.items() if known.connect is not sends_nothing]
+                raise SettingsError(f"NURTURE_PROVIDER: there is no provider '{name}'{or_one_of(name, senders)}")
+            if PROVIDERS[name].connect is sends_nothing:
+                raise SettingsError(f"NURTURE_PROVIDER: {name} sends no mail, it only reports; choose another")
+            if PROVIDERS[name] in found:
+                raise SettingsError(f"NURTURE_PROVIDER: {name} stands there twice")
+            found.append(PROVIDERS[name])
+        return found
 
     def accounts(self) -> dict[str, Account]:
         from nurture.providers import HOOKS, PROVIDERS
@@ -131,19 +150,29 @@ class At:
                     )
             secrets = tuple(secret.get_secret_value() for secret in said.hook_secret)
             found[name] = Account(
-                name, said.key.get_secret_value(), said.url.rstrip("/"), secrets, said.rate, said.domain, said.region
-            )
+                name, said.key.get_secret_value(), said.url.rstrip("/"), secrets, said.rate, said.domain, said.region,
+                said.daily, said.growing, said.batch,
+            )  # fmt: skip
         return found
 
     def account(self) -> Account:
-        """How we are known to the provider that sends."""
+        """How we are known to the provider that sends first."""
+        return self._account(self.provider())
+
+    def others(self) -> tuple[tuple[Provider, Account], ...]:
+        """Those that take over, each with how we are known to it."""
+        return tuple((one, self._account(one)) for one in self._providers()[1:])
+
+    def _account(self, provider: Provider) -> Account:
         from nurture.providers.base import Account
 
-        name = self.settings.provider
+        name = provider.name
         account = self.accounts().get(name, Account(name))
-        for need, example in self.provider().needs.items():
+        for need, example in provider.needs.items():
             if not getattr(account, need):
                 raise SettingsError(f"{name} needs NURTURE_PROVIDERS__{name.upper()}__{need.upper()}, like {example}")
+        if account.batch and provider.connect_many is None:
+            raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}__BATCH: {name} is not sent many mails in one call")
         return account
 
     def links(self, own: str) -> Links:
@@ -169,6 +198,14 @@ def moment(text: str | None) -> datetime:
     except ValueError:
         raise Refused(f"--now: '{text}' is no moment; write it like 2026-11-24T18:00:00Z") from None
     return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).astimezone(UTC)
+
+
+def who() -> str:
+    """Whoever runs this command, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return ""
 
 
 def _gap(text: str) -> Duration | None:

@@ -56,7 +56,7 @@ def run(
     _log()
     at: At = context.obj
     settings = at.with_flags(host=host, port=port)
-    provider, account = at.provider(), at.account()
+    provider = at.provider()
     with ExitStack() as stack:
         store = stack.enter_context(at.store())
         if only in (None, "web"):
@@ -78,7 +78,7 @@ def run(
             stack.enter_context(running(engine))
         where = _serve(stack, at, engine, listening, accounts) if listening is not None else ""
         names = ", ".join(deployed.sequences) or "no sequence"
-        say.say(f"Nurture runs {names} over {account.provider}{where and f', at {where}'}. Ctrl+C stops it.")
+        say.say(f"Nurture runs {names} over {settings.provider}{where and f', at {where}'}. Ctrl+C stops it.")
         while not engine.stop.wait(1):
             if again.is_set():
                 again.clear()
@@ -111,7 +111,7 @@ def _engine(at: At, store: Store, links: Links) -> Engine:
     settings = at.settings
     return Engine(
         store, Current(store, at.rules), links, at.provider(), at.account(), every=settings.tick,
-        senders=settings.senders,
+        senders=settings.senders, note=at.note(store), others=at.others(),
     )  # fmt: skip
 
 

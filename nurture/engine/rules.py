@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from nurture.journey.enrollment import Facts
+from nurture.journey.fuses import Fuse
 from nurture.mail.render import Letterhead
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Rules:
 
     `timeout` is the wall for one attempt to send; a lease is three times as long. `delivery` settles an attempt of
     which no evidence came within `awaiting`. `hosts` are where an ask may lead that takes its target from an event.
+    `budget` is the most mails to a person on one of their days, `fuse` when all mail is held until someone looks.
     `products` says what a seller's own ids (of a price, a product, a payment link) are in people.yaml.
     """
 
@@ -35,6 +37,8 @@ class Rules:
     awaiting: timedelta = timedelta(hours=24)
     postal_address: str = ""
     hosts: frozenset[str] = frozenset()
+    budget: int = 10
+    fuse: Fuse = field(default_factory=Fuse)
     products: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

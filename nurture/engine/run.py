@@ -19,6 +19,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from nurture.engine import guard
 from nurture.engine.clock import Clock, Work
 from nurture.engine.deploy import afresh
 from nurture.engine.receive import receive
@@ -29,6 +30,7 @@ from nurture.errors import Outdated
 from nurture.store import evidence
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import FrameType
 
     from nurture.engine.deploy import Current
@@ -50,7 +52,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Everything one process works with. `now` gives the time; the demo hands in a faster one."""
+    """Everything one process works with. `now` gives the time; the demo hands in a faster one.
+
+    `note` is where it is noted outside the database when an engine started on it; None where nobody can restore it.
+    """
 
     store: Store
     current: Current
@@ -61,13 +66,16 @@ class Engine:
     senders: int = 20
     now: Callable[[], datetime] = utc_now
     stop: Flag = field(default_factory=Flag)
+    note: Path | None = None
+    others: tuple[tuple[Provider, Account], ...] = ()
 
 
 @contextmanager
 def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
     """The engine's pieces of work by name; at the end, what is in flight has come back."""
     sender = Sender(
-        engine.store, engine.provider, engine.account, engine.links, senders=engine.senders
+        engine.store, engine.provider, engine.account, engine.links, senders=engine.senders,
+        others=engine.others,
     )  # fmt: skip
     try:
         yield {
@@ -100,6 +108,8 @@ def recover(engine: Engine) -> None:
 
     On PostgreSQL others may be working: leases and deadlines run out by themselves.
     """
+    if engine.note is not None:
+        guard.started(engine.store, engine.note, engine.now())
     if engine.store.dialect == "sqlite":
         with engine.store.write() as tx:
             evidence.orphan(tx, engine.now())
@@ -139,7 +149,11 @@ def _send(engine: Engine, sender: Sender) -> None:
 
 
 def _settle(engine: Engine) -> None:
-    settle(engine.store, engine.current(), engine.provider, engine.now())
+    if engine.note is not None:
+        guard.look(engine.store, engine.note, engine.now())
+    settle(
+        engine.store, engine.current(), engine.provider, engine.now(), account=engine.account, others=engine.others
+    )  # fmt: skip
 
 
 def _drain(engine: Engine, sender: Sender) -> None:

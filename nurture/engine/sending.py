@@ -1,33 +1,35 @@
-"""Letting mail go: claimed, written, frozen, on record as `sending`, and only then handed to the provider.
+"""Letting mail go: claimed, written, frozen, on record as `sending`, and only then handed to a provider.
 
 One thread turns (`Sender.turn`): it commits what came back together with what goes next, so that a mail costs a
-fraction of a commit; a number of sender threads, each with one connection of its own, do nothing but the request. An
-attempt that was on record and has no answer is never repeated blindly (see `settling`).
+fraction of a commit; the sender threads of each way (see `way`) do nothing but the request. An attempt that was on
+record and has no answer is never repeated blindly (see `settling`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from queue import Empty, SimpleQueue
 from secrets import token_hex
-from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
 from nurture.engine.moving import Reached, carry
-from nurture.errors import NurtureError, Rejected, Unavailable, Uncertain
-from nurture.journey import timing
+from nurture.engine.way import Outcome, Ready, Way
+from nurture.errors import NurtureError
+from nurture.journey import timing, warmup
 from nurture.journey.advance import until_of
+from nurture.journey.branching import Case, day_of
 from nurture.journey.events import Event, Kind
+from nurture.journey.fuses import LAST
 from nurture.journey.ledger import State
-from nurture.mail.message import Message, thaw
-from nurture.store import attempts, enrollments, messages, pauses, people
+from nurture.mail.message import thaw
+from nurture.store import allowances, attempts, enrollments, messages, pauses, people, traffic
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,34 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nurture.sending")
 
-GATE_CLOSED = timedelta(minutes=5)
-"""How long a provider is left alone after it refused us rather than a message (a wrong key, a redirect)."""
-
 LONGEST_BACKOFF = timedelta(hours=1)
-
-AHEAD = 0.1
-"""How many seconds of work lie before the senders, on record as `sending`. A statement costs as much for fifty mails
-as for five, so turns are larger where a provider is quick; where it is slow, little is left undecided by a crash."""
-
-LATE = "the provider is slow: this mail waited too long for a free sender, and has not left"
-
-DEEPEST = 4
-"""Mails before one sender at most, however quick the provider is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one attempt came to."""
-
-    id: str
-    token: int
-    state: State
-    reason: str = ""
-    provider_id: str = ""
-    attempt: int = 0
-    retry_after: float | None = None
-    gate: bool = False
-    took: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,119 +61,63 @@ class Turned:
         return not (self.begun or self.in_flight or self.ready or self.sent or self.postponed or self.failed)
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A claimed message that is written and waits for a free sender."""
+class Sender:
+    """Owns the ways out of one process. `turn` is a pass; the loop around it is someone else's.
 
-    claimed: attempts.Claimed
-    message: Message
-    frozen: bytes | None
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a sender thread gets. An attempt takes at most the timeout, and the row's deadline is a quarter more: one
-    that begins by `start_by` (monotonic) has ended before anybody takes it for lost.
+    `others` take over, in this order, what the provider before them provably did not take: mail that it refuses for
+    longer than a minute, or that is more than its day's most. A mail that it may have taken stays with it.
     """
 
-    ready: Ready
-    attempt: int
-    start_by: float
-
-
-@dataclass(slots=True)
-class Gate:
-    """How fast, and whether at all, mail may leave. Times are the engine's `now`, UTC."""
-
-    rate: float | None
-    closed_until: datetime | None = None
-    reason: str = ""
-    _credit: float = field(default=1.0)
-    _at: datetime | None = None
-
-    def shut(self, now: datetime) -> bool:
-        return self.closed_until is not None and now < self.closed_until
-
-    def allows(self, wanted: int, now: datetime) -> int:
-        """How many mails may leave now; takes that many from the credit of one second at most."""
-        if self.shut(now):
-            return 0
-        if self.rate is None:
-            return wanted
-        passed = 0.0 if self._at is None else max(0.0, (now - self._at).total_seconds())
-        self._at = now
-        self._credit = min(max(self.rate, 1.0), self._credit + passed * self.rate)
-        allowed = min(wanted, int(self._credit))
-        self._credit -= allowed
-        return allowed
-
-    def close(self, until: datetime, reason: str) -> None:
-        if self.closed_until is None or until > self.closed_until:
-            self.closed_until, self.reason = until, reason
-
-
-class Sender:
-    """Owns the sender threads of one process. `turn` is a pass; the loop around it is someone else's."""
-
-    def __init__(self, store: Store, provider: Provider, account: Account, links: Links, *, senders: int = 20) -> None:
+    def __init__(
+        self, store: Store, provider: Provider, account: Account, links: Links, *, senders: int = 20,
+        others: Sequence[tuple[Provider, Account]] = (),
+    ) -> None:  # fmt: skip
         self._store = store
-        self._provider = provider
         self._links = links
         self._owner = token_hex(8)
-        self.gate = Gate(account.rate)
         self._ready: deque[Ready] = deque()
-        self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._back: SimpleQueue[Outcome] = SimpleQueue()
-        self._in_flight: dict[str, int] = {}
-        self._senders = senders
-        self._pace = AHEAD / 2
+        self._recent: deque[bool] = deque(maxlen=LAST)
         self._version: int | None = None
-        self._threads = [
-            Thread(target=self._hand_over, args=(account,), name=f"sender-{n}", daemon=True) for n in range(senders)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._swept: date | None = None
+        self.ways = [Way(one, known, self._back, senders) for one, known in ((provider, account), *others)]
 
     def turn(self, deployed: Deployed, now: datetime, *, stopping: bool = False) -> Turned:
         """Commit what came back and what goes next, hand that over, and write the mails after it."""
         self._follow_version(deployed, now)
-        outcomes = self._come_back()
-        depth = self._senders * max(1, min(DEEPEST, round(AHEAD / self._pace)))
-        free = max(0, depth - len(self._in_flight))
-        wanted = 0 if stopping else self.gate.allows(min(free, len(self._ready)), now)
-        begins = [self._ready.popleft() for _ in range(wanted)]
-        room = 0 if stopping or self.gate.shut(now) else depth * 2 - len(self._ready)
-        room = room if room > depth // 2 else 0  # a claim costs the same for few
-        if not self._anything(outcomes, begins, room, now, stopping=stopping):
-            return Turned(in_flight=len(self._in_flight), ready=len(self._ready))
+        outcomes = self._come_back(now)
+        begins, wait = ([], []) if stopping else self._choose(deployed, now)
+        room = 0 if stopping else self._room(now)
+        if not self._anything(outcomes, begins or wait, room, now, stopping=stopping):
+            return self._turned()
+        begun: set[str] = set()
+        claimed: list[attempts.Claimed] = []
         try:
             with deciding(self._store, deployed) as tx:
                 counts = self._finish(tx, deployed, outcomes, now)
-                begun = self._begin(tx, deployed, begins, now)
-                claimed = self._claim(tx, deployed, room, now) if room else []
+                attempts.postpone(tx, wait)
+                if not self._blows(tx, deployed, outcomes, begins, now):
+                    begun = self._begin(tx, deployed, begins, now)
+                    claimed = self._claim(tx, deployed, room, now) if room else []
                 if stopping and self._ready:
                     self._put_back(tx, now, "the engine stopped")
-        except NurtureError:
+        except BaseException:
             self._take_back(outcomes, begins)
             raise
+        self._recent.extend(outcome.state in (State.FAILED, State.UNKNOWN) for outcome in outcomes)
         start_by = monotonic() + deployed.rules.timeout.total_seconds() / 4
-        for ready in begins:
+        for way, ready in begins:
             if ready.claimed.id in begun:
-                self._in_flight[ready.claimed.id] = ready.claimed.token
-                self._work.put(Work(ready, ready.claimed.attempt + 1, start_by))
+                way.start(ready, start_by)
         faults = self._write_mails(deployed, claimed, now)
         if faults:
             with deciding(self._store, deployed) as tx:
                 counts += self._spoil(tx, deployed, faults, now)
-        return Turned(
-            begun=len(begun), sent=counts[State.SENT], failed=counts[State.FAILED], unknown=counts[State.UNKNOWN],
-            postponed=counts[State.PLANNED], in_flight=len(self._in_flight), ready=len(self._ready),
-        )  # fmt: skip
+        return self._turned(len(begun), counts)
 
     def wait(self, seconds: float) -> None:
         """Wait until a good number of answers has come back, or this long."""
-        enough = max(1, len(self._in_flight) // 2)
+        enough = max(1, self._in_flight // 2)
         until = monotonic() + seconds
         gathered: list[Outcome] = []
         while len(gathered) < enough and (left := until - monotonic()) > 0:
@@ -210,31 +129,97 @@ class Sender:
             self._back.put(outcome)
 
     def close(self) -> None:
-        """Stop the threads; what they are at has been waited for by the caller."""
-        for _ in self._threads:
-            self._work.put(None)
+        for way in self.ways:
+            way.close()
 
     # --- one turn, piece by piece
 
-    def _come_back(self) -> list[Outcome]:
+    @property
+    def _in_flight(self) -> int:
+        return sum(len(way.in_flight) for way in self.ways)
+
+    def _turned(self, begun: int = 0, counts: Mapping[State, int] | None = None) -> Turned:
+        found = counts or {}
+        return Turned(
+            begun=begun, sent=found.get(State.SENT, 0), failed=found.get(State.FAILED, 0),
+            unknown=found.get(State.UNKNOWN, 0), postponed=found.get(State.PLANNED, 0), in_flight=self._in_flight,
+            ready=len(self._ready),
+        )  # fmt: skip
+
+    def _come_back(self, now: datetime) -> list[Outcome]:
         outcomes = []
         while True:
             try:
                 outcomes.append(self._back.get_nowait())
             except Empty:
                 break
+        known = {way.name: way for way in self.ways}
         for outcome in outcomes:
-            self._in_flight.pop(outcome.id, None)
-            if outcome.took is not None:
-                self._pace += (max(outcome.took, 0.001) - self._pace) / 20
+            known[outcome.way].came_back(outcome, now)
         return outcomes
 
-    def _take_back(self, outcomes: list[Outcome], begins: list[Ready]) -> None:
+    def _way_for(self, ready: Ready, now: datetime) -> Way:
+        """The first provider that is well, unless one may have taken this mail already."""
+        if ready.claimed.uncertain:
+            for way in self.ways:
+                if way.name == ready.claimed.provider:
+                    return way
+        for way in self.ways:
+            if not way.full(now) and (not way.down(now) or way.may_probe(now)):
+                return way
+        return self.ways[0]
+
+    def _choose(
+        self, deployed: Deployed, now: datetime
+    ) -> tuple[list[tuple[Way, Ready]], list[tuple[str, int, datetime, str]]]:
+        """What goes now, each by its way; and what goes back, since its way is shut for longer than the claim lives."""
+        lines: dict[str, list[tuple[Way, Ready]]] = {way.name: [] for way in self.ways}
+        wait = []
+        for ready in self._ready:
+            way = self._way_for(ready, now)
+            if way.full_until is not None and way.full(now):
+                why = f"{way.name} has had its most for today (its DAILY and GROWING)"
+                wait.append((ready.claimed.id, ready.claimed.token, way.full_until, why))
+            elif way.gate.closed_until is not None and way.gate.closed_until - now > deployed.rules.timeout:
+                wait.append((ready.claimed.id, ready.claimed.token, self._until_open(way, ready), way.gate.reason))
+            else:
+                lines[way.name].append((way, ready))
+        begins = []
+        for way in self.ways:
+            line = lines[way.name]
+            begins += line[: way.gate.allows(min(way.free, len(line)), now)]
+        gone = {ready.claimed.id for _, ready in begins} | {number for number, *_ in wait}
+        self._ready = deque(ready for ready in self._ready if ready.claimed.id not in gone)
+        return begins, wait
+
+    def _until_open(self, way: Way, ready: Ready) -> datetime:
+        """When a shut way opens, or another may have this mail."""
+        opens = way.gate.closed_until
+        assert opens is not None
+        others = way.counts_as_down() if len(self.ways) > 1 and not ready.claimed.uncertain else None
+        return opens if others is None else min(opens, others)
+
+    def _taken_over_at(self, outcome: Outcome) -> datetime | None:
+        """When another may have this mail; None when nobody will."""
+        if len(self.ways) == 1 or not outcome.refused:
+            return None
+        return next(way.counts_as_down() for way in self.ways if way.name == outcome.way)
+
+    def _room(self, now: datetime) -> int:
+        """How many more to claim: none while no way is open, and never few, since a claim costs the same for many."""
+        open_ways = [way for way in self.ways if not way.full(now) and not way.gate.shut(now)]
+        depth = max((way.depth for way in open_ways), default=0)
+        room = depth * 2 - len(self._ready)
+        return room if depth and room > depth // 2 else 0
+
+    def _take_back(self, outcomes: list[Outcome], begins: list[tuple[Way, Ready]]) -> None:
         """What was not committed is still to be done: answers are not lost, mails keep their turn."""
+        known = {way.name: way for way in self.ways}
         for outcome in outcomes:
-            self._in_flight[outcome.id] = outcome.token
+            known[outcome.way].in_flight[outcome.id] = outcome.token
             self._back.put(outcome)
-        self._ready.extendleft(reversed(begins))
+        kept = {ready.claimed.id for ready in self._ready}
+        self._ready.extendleft(ready for _, ready in reversed(begins) if ready.claimed.id not in kept)
 
     def _follow_version(self, deployed: Deployed, now: datetime) -> None:
         """Mails that were written with another version and have not left are written again with this one."""
@@ -244,7 +229,7 @@ class Sender:
         self._version = deployed.id
 
     def _anything(
-        self, outcomes: list[Outcome], begins: list[Ready], room: int, now: datetime, *, stopping: bool
+        self, outcomes: list[Outcome], begins: Sequence[object], room: int, now: datetime, *, stopping: bool
     ) -> bool:
         if outcomes or begins or (stopping and self._ready):
             return True
@@ -256,26 +241,83 @@ class Sender:
 
     def _claim(self, tx: Connection, deployed: Deployed, room: int, now: datetime) -> list[attempts.Claimed]:
         held = pauses.paused(tx)
-        if "" in held:
+        if pauses.EVERYTHING & set(held):
             return []
         return attempts.claim(tx, now, lease=deployed.rules.lease, owner=self._owner, limit=room, paused=held)
 
-    def _begin(self, tx: Connection, deployed: Deployed, begins: list[Ready], now: datetime) -> set[str]:
+    def _blows(
+        self, tx: Connection, deployed: Deployed, outcomes: list[Outcome], begins: list[tuple[Way, Ready]],
+        now: datetime,
+    ) -> bool:  # fmt: skip
+        """Whether the rate fuse blows: then all mail is held, and what was to begin goes back."""
+        fuse = deployed.rules.fuse
+        wrong = [outcome.state in (State.FAILED, State.UNKNOWN) for outcome in outcomes]
+        why = fuse.overheated([*self._recent, *wrong][-LAST:]) if wrong else ""
+        for way in self.ways if fuse.hourly is not None and not why else ():
+            wanted = sum(1 for one, _ in begins if one is way)
+            if wanted:
+                why = why or fuse.overloaded(traffic.today(tx, way.name, now, lock=True).hour, wanted)
+        if not why:
+            return False
+        for way in self.ways:
+            traffic.forgive(tx, way.name, now)
+        self._recent.clear()
+        reason = f"a fuse has blown: {why}; look at `nurture messages`, then `nurture resume`"
+        if pauses.pause(tx, pauses.ALL, reason, now):
+            log.error("all mail is held: %s", reason)
+        self._ready.extendleft(ready for _, ready in reversed(begins))
+        self._put_back(tx, now, "a fuse had blown before it could leave")
+        return True
+
+    def _begin(
+        self, tx: Connection, deployed: Deployed, begins: list[tuple[Way, Ready]], now: datetime
+    ) -> set[str]:  # fmt: skip
         if not begins:
             return set()
+        if self._swept != now.date():
+            allowances.forget(tx, (now.date() - timedelta(days=2)).isoformat())
+            self._swept = now.date()
+        within = self._within_the_day(tx, begins, now)
         deadline = now + deployed.rules.timeout * 1.25
-        return attempts.begin(
-            tx,
-            [
-                attempts.Begin(
-                    ready.claimed.id, ready.claimed.token, ready.frozen, self._provider.name, ready.message.key,
-                    ready.message.subject, ready.target,
-                )
-                for ready in begins
-            ],
-            now,
-            deadline,
+        begun = attempts.begin(
+            tx, [self._record(deployed, way, ready, now) for way, ready in within], now, deadline,
+            budget=deployed.rules.budget,
         )  # fmt: skip
+        through = Counter(way.name for way, ready in within if ready.claimed.id in begun)
+        for name, number in sorted(through.items()):
+            traffic.count(tx, name, number, now)
+        return begun
+
+    def _record(self, deployed: Deployed, way: Way, ready: Ready, now: datetime) -> attempts.Begin:
+        claimed = ready.claimed
+        sequence = deployed.sequences[claimed.sequence]
+        case = Case(sequence, deployed.rules.facts(claimed.subscriber), now)
+        day, tomorrow = day_of(case, claimed.enrollment, sequence.steps[claimed.step])
+        # a call for many has no key for each, so an uncertain one must not be asked again as if it had
+        key = ready.message.key if way.batch == 1 or claimed.uncertain else ""
+        return attempts.Begin(
+            claimed.id, claimed.token, ready.frozen, way.name, key, ready.message.subject, ready.target, day, tomorrow
+        )
+
+    def _within_the_day(
+        self, tx: Connection, begins: list[tuple[Way, Ready]], now: datetime
+    ) -> list[tuple[Way, Ready]]:  # fmt: skip
+        """What a provider's daily most still allows, counted in the database over all processes."""
+        within = []
+        for way in self.ways:
+            wanted = [(one, ready) for one, ready in begins if one is way]
+            account = way.account
+            if wanted and account.daily is not None:
+                known = traffic.today(tx, way.name, now, lock=True)
+                left = warmup.most_today(account.daily, account.growing, known.first, now) - known.begun
+                if left < len(wanted):
+                    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+                    way.full_until = midnight
+                    log.warning("%s has had its most for today (%d)", way.name, known.begun + max(left, 0))
+                    self._ready.extendleft(ready for _, ready in reversed(wanted[max(left, 0) :]))
+                    wanted = wanted[: max(left, 0)]
+            within += wanted
+        return within
 
     def _put_back(self, tx: Connection, now: datetime, why: str) -> None:
         """What was claimed and will not be sent as it is written goes back, to be claimed anew."""
@@ -324,16 +366,11 @@ class Sender:
     def _finish(self, tx: Connection, deployed: Deployed, outcomes: list[Outcome], now: datetime) -> Counter[State]:
         if not outcomes:
             return Counter()
-        for outcome in outcomes:
-            if outcome.gate or outcome.retry_after is not None:
-                wait = GATE_CLOSED if outcome.gate else timedelta(seconds=outcome.retry_after or 0)
-                self.gate.close(now + wait, outcome.reason)
-                log.warning("%s is left alone for %s: %s", self._provider.name, wait, outcome.reason)
         changed = attempts.finish(
             tx,
             [
                 attempts.Outcome(
-                    o.id, o.token, o.state, now, o.provider_id, o.reason, _next_attempt(o, now)
+                    o.id, o.token, o.state, now, o.provider_id, o.reason, _next_attempt(o, now, self._taken_over_at(o))
                 )
                 for o in outcomes
             ],
@@ -344,51 +381,19 @@ class Sender:
         _tell(tx, deployed, told, now)
         return Counter(outcome.state for outcome in outcomes)
 
-    # --- in the sender threads
-
-    def _hand_over(self, account: Account) -> None:
-        send = self._provider.connect(account)
-        while (work := self._work.get()) is not None:
-            began = monotonic()
-            if began > work.start_by:
-                self._back.put(
-                    Outcome(work.ready.claimed.id, work.ready.claimed.token, State.PLANNED, LATE, attempt=work.attempt)
-                )
-                continue
-            outcome = _attempt(send, work.ready, work.attempt)
-            self._back.put(replace(outcome, took=monotonic() - began))
-
-
-def _attempt(send: object, ready: Ready, attempt: int) -> Outcome:
-    number, token = ready.claimed.id, ready.claimed.token
-    try:
-        provider_id = send(ready.message)  # type: ignore[operator]
-    except Rejected as error:
-        return Outcome(number, token, State.FAILED, str(error), attempt=attempt)
-    except Unavailable as error:
-        return Outcome(
-            number, token, State.PLANNED, str(error), attempt=attempt, retry_after=error.retry_after, gate=error.gate
-        )
-    except Uncertain as error:
-        return Outcome(number, token, State.UNKNOWN, str(error), attempt=attempt)
-    except Exception as error:
-        # a fault of ours after the request may have left: the mail must be visible, not the thread dead
-        log.exception("a sender met a fault of its own")
-        return Outcome(number, token, State.UNKNOWN, f"{type(error).__name__}: {error}", attempt=attempt)
-    return Outcome(number, token, State.SENT, provider_id=provider_id, attempt=attempt)
-
 
 def idempotency_key(message: str) -> str:
     """What a provider knows this message by, over all retries; a deliberate second copy would need another."""
     return "m1-" + blake2b(message.encode(), digest_size=16).hexdigest()
 
 
-def _next_attempt(outcome: Outcome, now: datetime) -> datetime | None:
+def _next_attempt(outcome: Outcome, now: datetime, taken_over_at: datetime | None) -> datetime | None:
     if outcome.state is not State.PLANNED:
         return None
     backoff = min(timedelta(seconds=2 ** min(outcome.attempt, 12)), LONGEST_BACKOFF)
     asked = timedelta(seconds=outcome.retry_after or 0)
-    return now + max(backoff, asked)
+    alone = now + max(backoff, asked)
+    return alone if taken_over_at is None else min(alone, max(taken_over_at, now + timedelta(seconds=2)))
 
 
 def _too_late(deployed: Deployed, claimed: attempts.Claimed, now: datetime) -> bool:

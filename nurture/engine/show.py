@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nurture.engine.addresses import normalise
+from nurture.engine.settling import course
 from nurture.journey.enrollment import Enrollment
 from nurture.journey.events import Kind
+from nurture.journey.ledger import State
 from nurture.mail.checks import LINKS as LOOKING
 from nurture.mail.imagined import someone
-from nurture.store import enrollments, events, messages, people, suppressions
+from nurture.providers import PROVIDERS
+from nurture.store import enrollments, events, messages, pauses, people, suppressions
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from nurture.engine.deploy import Deployed
-    from nurture.journey.ledger import State
+    from nurture.engine.rules import Rules
     from nurture.mail.message import Message
     from nurture.store.database import Store
 
@@ -64,6 +67,31 @@ def outbox(store: Store, state: State | None, limit: int | None = None) -> list[
     """Messages in one state (any when None), newest first; all without a limit."""
     with store.read() as tx:
         return [{**message(row), "email": email} for row, email in messages.listing(tx, state, limit)]
+
+
+def settling(store: Store, rules: Rules, now: datetime) -> dict[object, str]:
+    """For each unknown message, how it is being settled and when that goes on."""
+    with store.read() as tx:
+        rows = [row for row, _ in messages.listing(tx, State.UNKNOWN)]
+    told: dict[object, str] = {}
+    for row in rows:
+        next_one = course(row, PROVIDERS.get(row.provider), rules, now)
+        when = "" if next_one.at is None else f" ({next_one.at:%Y-%m-%d %H:%M:%S} UTC)"
+        told[row.id] = f"{next_one.words}{when}"
+    return told
+
+
+def held(store: Store) -> list[dict[str, object]]:
+    """What waits until someone acts: a sequence, or all mail ("sequence" is null), since when and why."""
+    with store.read() as tx:
+        found = pauses.every(tx)
+    return [
+        {
+            "sequence": None if one.name in pauses.EVERYTHING else one.name, "since": _iso(one.since),
+            "because": one.because,
+        }
+        for one in found
+    ]  # fmt: skip
 
 
 def rendered(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -140,6 +141,13 @@ def hold(case: Case, enrollment: Enrollment, step: Step, at: datetime) -> tuple[
     zone = case.zone if step.send.timezone == "theirs" else timing.zone(step.send.timezone, facts.zone)
     later, held = timing.earliest(at, step.send, zone, enrollment.last_mail_at)
     return later, held or why
+
+
+def day_of(case: Case, enrollment: Enrollment, step: Step) -> tuple[str, datetime]:
+    """Which day it is for this person, like 2026-06-01, and when this step's mail may leave after it."""
+    today = case.now.astimezone(case.zone).date()
+    midnight = timing.at_wall(today + timedelta(days=1), timing.MIDNIGHT, case.zone)
+    return today.isoformat(), hold(case, enrollment, step, midnight)[0]
 
 
 def chosen(case: Case, go: Go, asked: str) -> Goto | Exit:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
-from nurture.errors import SettingsError
+from nurture.errors import DeliveryError, SettingsError
 from nurture.journey.events import Event
 from nurture.mail.message import Message
 
@@ -20,7 +20,8 @@ class Account:
     """How we are known to one provider. `url` replaces the vendor's scheme, host and port, never its path.
 
     `hook_secrets` are tried in turn, so that one can be rotated out. `rate` is mails a second; None is no limit.
-    `domain` and `region` say whose mail and where, for the providers that need it (`Provider.needs`).
+    `daily` is the most mails on the first day, each day so much more (`growing`, 0.2 for 20%). `batch`: many mails in
+    one call, where the provider can. `domain` and `region` say whose mail and where, for the providers that need it (`Provider.needs`).
     """
 
     provider: str
@@ -30,6 +31,9 @@ class Account:
     rate: float | None = None
     domain: str = ""
     region: str = ""
+    daily: int | None = None
+    growing: float = 0.0
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,20 @@ Send = Callable[[Message], str]
 """Sends one message and returns the provider's id of it; raises Rejected, Unavailable or Uncertain."""
 
 
+SendMany = Callable[[Sequence[Message]], list[str | DeliveryError]]
+"""Sends many in one call: for each, in their order, the provider's id or what went wrong. Raises what befell them all."""
+
+
 class Connect(Protocol):
     """Gives a Send bound to one connection of the calling thread. Tests hand in a transport."""
 
     def __call__(self, account: Account, transport: Any = None) -> Send: ...  # noqa: ANN401 - httpx's or none
+
+
+class ConnectMany(Protocol):
+    """Gives a SendMany, likewise."""
+
+    def __call__(self, account: Account, transport: Any = None) -> SendMany: ...  # noqa: ANN401 - as above
 
 
 class Find(Protocol):
@@ -125,7 +139,8 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One ESP, or someone who only reports. `connect` gives a Send bound to one connection of the calling thread.
+    """One ESP, or someone who only reports. `connect` gives a Send bound to one connection of the calling thread,
+    `connect_many` a SendMany (`Abilities.batch` mails at most).
 
     `verify(hook, account, now)` raises BadSignature. `items` cuts a hook into single reports (one broken report does
     not spoil its neighbours); `event` reads one, None when it says nothing of a message; `told` reads what one tells
@@ -145,6 +160,7 @@ class Provider:
     event: Callable[[Any, Hook], Event | None] | None = None
     abilities: Abilities = Abilities()
     find: Find | None = None
+    connect_many: ConnectMany | None = None
     needs: Mapping[str, str] = field(default_factory=lambda: KEY)
     once: Callable[[Hook], str] = field(default=lambda hook: "")  # noqa: ARG005 - "": the same bytes
     greet: Callable[[Hook], None] | None = None

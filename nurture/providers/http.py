@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -21,8 +21,8 @@ import httpcore
 import httpx
 
 from nurture import __version__
-from nurture.errors import Rejected, Unavailable, Uncertain
-from nurture.providers.base import Account, Connect, Find, Send
+from nurture.errors import DeliveryError, Rejected, Unavailable, Uncertain
+from nurture.providers.base import Account, Connect, ConnectMany, Find, Send, SendMany
 
 if TYPE_CHECKING:
     from nurture.mail.message import Message
@@ -35,7 +35,9 @@ LONGEST_WAIT = 3600.0
 """The most we wait because a provider said so, in seconds: odd `Retry-After` values exist."""
 
 Request = Callable[["Message", Account], httpx.Request]
+RequestMany = Callable[["Sequence[Message]", Account], httpx.Request]
 Receipt = Callable[[httpx.Response], str]
+Receipts = Callable[[httpx.Response], "list[str | DeliveryError]"]
 Judge = Callable[[httpx.Response], str | None]
 Search = Callable[[str, datetime, Account], httpx.Request]
 
@@ -57,6 +59,34 @@ def over_http(request: Request, receipt: Receipt, judge: Judge | None = None) ->
 
         if transport is None:
             finalize(send, line.close).atexit = False  # with its thread; never under a call at the end of the program
+        return send
+
+    return connect
+
+
+def many_over_http(request: RequestMany, receipts: Receipts) -> ConnectMany:
+    """A way to send many in one call. `receipts` reads a good answer: for each mail its id, or what went wrong with it.
+
+    An answer that is not good says of all what it would say of one.
+    """
+
+    def connect(account: Account, transport: httpx.BaseTransport | None = None) -> SendMany:
+        line = transport or Line(TIMEOUT)
+
+        def send(messages: Sequence[Message]) -> list[str | DeliveryError]:
+            response = _call(line, _asked(lambda: request(messages, account), account))
+            if not response.is_success:
+                _settled(response, lambda _: "")
+            try:
+                found = receipts(response)
+            except (ValueError, LookupError, TypeError, AttributeError):
+                found = []
+            if len(found) != len(messages):
+                raise Uncertain(f"answered {len(messages)} mails with what nobody can read: {_words(response)}")
+            return found
+
+        if transport is None:
+            finalize(send, line.close).atexit = False  # as above
         return send
 
     return connect

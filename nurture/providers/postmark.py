@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import httpx
 
-from nurture.errors import Rejected, Unavailable
+from nurture.errors import DeliveryError, Rejected, Unavailable, Uncertain
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records
-from nurture.providers.http import by_search, over_http
+from nurture.providers.http import by_search, many_over_http, over_http
 from nurture.providers.signatures import basic_auth
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -58,7 +58,17 @@ NOT_OURS = {10: "a bad token", 100: "maintenance", 405: "no credits", 411: "a cl
 
 
 def request(message: Message, account: Account) -> httpx.Request:
-    body = {
+    return httpx.Request("POST", f"{account.url or URL}/email", headers=_login(account), json=_body(message))
+
+
+def request_many(messages: Sequence[Message], account: Account) -> httpx.Request:
+    """https://postmarkapp.com/developer/api/email-api#send-batch-emails: each of the answers is of one mail, in order."""
+    bodies = [_body(message) for message in messages]
+    return httpx.Request("POST", f"{account.url or URL}/email/batch", headers=_login(account), json=bodies)
+
+
+def _body(message: Message) -> dict[str, Any]:
+    body: dict[str, Any] = {
         "From": message.sender,
         "To": message.to,
         "Subject": message.subject,
@@ -71,7 +81,7 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["ReplyTo"] = message.reply_to
-    return httpx.Request("POST", f"{account.url or URL}/email", headers=_login(account), json=body)
+    return body
 
 
 def search(message: str, since: datetime, account: Account) -> httpx.Request:  # noqa: ARG001 - its log is short enough
@@ -93,6 +103,18 @@ def receipt(response: httpx.Response) -> str:
     return str(answer["MessageID"] or "") if answer["ErrorCode"] == 0 else ""
 
 
+def receipts(response: httpx.Response) -> list[str | DeliveryError]:
+    """A batch is answered with 200 whatever became of each: its own code says it."""
+    return [_of_many(answer) for answer in response.json()]
+
+
+def _of_many(answer: Mapping[str, Any]) -> str | DeliveryError:
+    code = int(answer["ErrorCode"])
+    if code:
+        return _refusal(code, str(answer["Message"]))
+    return str(answer["MessageID"] or "") or Uncertain("answered without the id of the mail")
+
+
 def judge(response: httpx.Response) -> None:
     """A 422 carries Postmark's own code, which proves that the message was not taken."""
     if response.status_code != httpx.codes.UNPROCESSABLE_ENTITY:
@@ -102,9 +124,13 @@ def judge(response: httpx.Response) -> None:
         code, words = int(answer["ErrorCode"]), str(answer["Message"])
     except (ValueError, LookupError, TypeError):
         return
+    raise _refusal(code, words)
+
+
+def _refusal(code: int, words: str) -> DeliveryError:
     if code in NOT_OURS:
-        raise Unavailable(f"{NOT_OURS[code]}: {words}", gate=code not in (100, 429))
-    raise Rejected(f"{words} (code {code})")
+        return Unavailable(f"{NOT_OURS[code]}: {words}", gate=code not in (100, 429))
+    return Rejected(f"{words} (code {code})")
 
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
@@ -153,6 +179,7 @@ postmark = Provider(
     event=event,
     abilities=Abilities(batch=500, largest=10_000_000, signs="basic auth", covers="a password"),
     find=by_search(search, found),
+    connect_many=many_over_http(request_many, receipts),
     ping=ping.over_http(question),
     records=Records(spf="spf.mtasv.net"),  # its DKIM keys are named after the day they were made
 )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 import httpx
 
-from nurture.errors import Unavailable
+from nurture.errors import DeliveryError, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records
-from nurture.providers.http import over_http
+from nurture.providers.http import many_over_http, over_http
 from nurture.providers.signatures import standard_webhooks
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -31,8 +31,29 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
+URL = "https://api.resend.com"
+
 
 def request(message: Message, account: Account) -> httpx.Request:
+    return httpx.Request(
+        "POST",
+        f"{account.url or URL}/emails",
+        headers={"Authorization": f"Bearer {account.key}", "Idempotency-Key": message.key},
+        json=_body(message),
+    )
+
+
+def request_many(messages: Sequence[Message], account: Account) -> httpx.Request:
+    """https://resend.com/docs/api-reference/emails/send-batch-emails: all are taken or none, and answered in order."""
+    return httpx.Request(
+        "POST",
+        f"{account.url or URL}/emails/batch",
+        headers={"Authorization": f"Bearer {account.key}"},
+        json=[_body(message) for message in messages],
+    )
+
+
+def _body(message: Message) -> dict[str, Any]:
     body: dict[str, Any] = {
         "from": message.sender,
         "to": [message.to],
@@ -44,16 +65,15 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["reply_to"] = message.reply_to
-    return httpx.Request(
-        "POST",
-        f"{account.url or 'https://api.resend.com'}/emails",
-        headers={"Authorization": f"Bearer {account.key}", "Idempotency-Key": message.key},
-        json=body,
-    )
+    return body
 
 
 def receipt(response: httpx.Response) -> str:
     return str(response.json()["id"] or "")
+
+
+def receipts(response: httpx.Response) -> list[str | DeliveryError]:
+    return [str(one["id"]) for one in response.json()["data"]]
 
 
 def judge(response: httpx.Response) -> None:
@@ -97,7 +117,7 @@ def question(account: Account) -> httpx.Request:
     """https://resend.com/docs/api-reference/domains/list-domains"""
     return httpx.Request(
         "GET",
-        f"{account.url or 'https://api.resend.com'}/domains",
+        f"{account.url or URL}/domains",
         headers={"Authorization": f"Bearer {account.key}", "User-Agent": "nurture"},
     )
 
@@ -120,6 +140,7 @@ resend = Provider(
         signs="Standard Webhooks (HMAC)",
         covers="the body and its time",
     ),
+    connect_many=many_over_http(request_many, receipts),
     ping=ping.over_http(question, known),
     records=Records(("resend",), "amazonses.com"),
 )

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, literal, select, update
+from sqlalchemy import and_, bindparam, func, literal, or_, select, update
 
 from nurture.journey.enrollment import Enrollment, Subscriber
 from nurture.journey.ledger import RANK, State
-from nurture.store import enrollments, people, tables
+from nurture.store import allowances, enrollments, pauses, people, tables
 from nurture.store.dialect import chunks, insert, locked
 from nurture.store.messages import CLAIMED, LEAVING, PLANNED, SENDING, Row, by_ids, lock_places
 
@@ -28,7 +28,10 @@ c = table.c
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that is ours until the lease is over, with all that is needed to write it."""
+    """A message that is ours until the lease is over, with all that is needed to write it.
+
+    `uncertain`: it may have been taken by `provider` before, so no other may have it.
+    """
 
     id: str
     token: int
@@ -36,6 +39,8 @@ class Claimed:
     sequence: str
     step: str
     target: str
+    provider: str
+    uncertain: bool
     frozen: bytes | None
     enrollment: Enrollment
     subscriber: Subscriber
@@ -43,7 +48,10 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A claimed message about to be handed over. `frozen` is None when it was frozen by an earlier attempt."""
+    """A claimed message about to be handed over. `frozen` is None when it was frozen by an earlier attempt.
+
+    `day` is the person's, for their budget (none when empty), and `tomorrow` when mail may go to them after it.
+    """
 
     id: str
     token: int
@@ -52,6 +60,8 @@ class Begin:
     key: str
     subject: str
     target: str
+    day: str = ""
+    tomorrow: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ def claim(
 
 def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
     place, person = tables.enrollment, tables.subscriber
-    own = (c.id, c.token, c.attempt, c.sequence, c.step, c.target, tables.payload.c.frozen)
+    own = (c.id, c.token, c.attempt, c.sequence, c.step, c.target, c.provider, c.uncertain, tables.payload.c.frozen)
     query = (
         select(*own, *enrollments.COLUMNS, *people.COLUMNS)
         .join(place, place.c.id == c.enrollment)
@@ -106,7 +116,7 @@ def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
     middle = len(own) + enrollments.WIDTH
     return [
         Claimed(
-            *row[:7],
+            *row[:9],
             enrollments.as_enrollment(row[len(own) : middle]),
             people.as_subscriber(row[middle:]),
         )
@@ -114,12 +124,14 @@ def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
     ]
 
 
-def begin(tx: Connection, begins: Sequence[Begin], now: datetime, deadline: datetime) -> set[str]:
+def begin(
+    tx: Connection, begins: Sequence[Begin], now: datetime, deadline: datetime, *, budget: int = 0
+) -> set[str]:  # fmt: skip
     """Put these on record as `sending`, their bytes frozen; returns those that may be handed over now.
 
-    Only while the claim is ours and lives, the person is active and still at this step, and nothing is paused: all in
-    this one transaction, so no mail begins after an unsubscribe or a goal was committed. What must never leave is
-    cancelled; of an uncertain attempt it is only known that it will not be repeated.
+    Only while the claim is ours and lives, the person is active, still at this step and within their day's budget, and
+    nothing is paused: all in this one transaction, so no mail begins after an unsubscribe or a goal was committed. What
+    must never leave is cancelled; of an uncertain attempt it is only known that it will not be repeated.
     """
     by_id = {one.id: one for one in begins}
     lock_places(tx, list(by_id))
@@ -127,13 +139,19 @@ def begin(tx: Connection, begins: Sequence[Begin], now: datetime, deadline: date
     go: list[str] = []
     never: list[tuple[str, bool]] = []
     later: list[str] = []
-    for number, token, lease_until, step, uncertain, paused, status, phase, at in rows:
+    whose = {row[0]: row[-1] for row in rows}
+    for number, token, lease_until, step, uncertain, paused, status, phase, at, _ in rows:
         if token != by_id[number].token or lease_until is None or lease_until <= now:
             continue
         if status != "active" or phase != "asked" or at != step:
             never.append((number, uncertain))
         else:
-            (later if paused else go).append(number)
+            (later if paused is not None else go).append(number)
+    counted = [allowances.Wanted(n, whose[n], by_id[n].day) for n in dict.fromkeys(go) if by_id[n].day]
+    if counted:
+        within = allowances.take(tx, counted, budget)
+        _hold_for_the_day(tx, [by_id[one.message] for one in counted if one.message not in within], budget)
+        go = [n for n in go if n in within or not by_id[n].day]
     if go:
         frozen = [{"message": n, "frozen": by_id[n].frozen} for n in go if by_id[n].frozen is not None]
         if frozen:
@@ -165,6 +183,11 @@ def begin(tx: Connection, begins: Sequence[Begin], now: datetime, deadline: date
     return set(go)
 
 
+def _hold_for_the_day(tx: Connection, over: Sequence[Begin], budget: int) -> None:
+    why = f"{budget} mails a day are a person's most (NURTURE_BUDGET): it waits for their next day"
+    postpone(tx, [(one.id, one.token, one.tomorrow, why) for one in over if one.tomorrow is not None])
+
+
 def _first(now: datetime) -> Any:  # noqa: ANN401 - a piece of SQL
     return func.coalesce(c.first_attempt_at, literal(now, c.first_attempt_at.type))
 
@@ -176,11 +199,11 @@ def _ours(tx: Connection, ids: Sequence[str]) -> list[Sequence[Any]]:
         query = (
             select(
                 c.id, c.token, c.lease_until, c.step, c.uncertain, pause.c.name, person.c.status, place.c.phase,
-                place.c.step,
+                place.c.step, person.c.id,
             )
             .join(place, place.c.id == c.enrollment)
             .join(person, person.c.id == c.subscriber)
-            .outerjoin(pause, pause.c.name.in_(("", c.sequence)))
+            .outerjoin(pause, or_(pause.c.name == c.sequence, pause.c.name.in_(pauses.EVERYTHING)))
             .where(c.id.in_(some))
             .where(c.state == CLAIMED)
         )  # fmt: skip
@@ -190,6 +213,8 @@ def _ours(tx: Connection, ids: Sequence[str]) -> list[Sequence[Any]]:
 
 def postpone(tx: Connection, rows: Sequence[tuple[str, int, datetime, str]]) -> None:
     """Give claims back: (id, token, due_at, why)."""
+    if not rows:
+        return
     changing = (
         update(table)
         .where(c.id == bindparam("number"))

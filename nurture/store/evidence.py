@@ -68,6 +68,35 @@ def settle(tx: Connection, rows: Sequence[tuple[str, State, str, datetime | None
         )  # fmt: skip
 
 
+def not_taken(tx: Connection, rows: Sequence[tuple[str, str, datetime]]) -> None:
+    """It is proven that the provider has none of these: (id, why, due_at). They are as if never tried."""
+    if rows:
+        changing = update(table).where(c.id == bindparam("number")).where(c.state == UNKNOWN)
+        values = [
+            {"number": n, "state": PLANNED, "reason": why, "due_at": at, "uncertain": 0, "looks": 0, "absent": 0}
+            for n, why, at in rows
+        ]
+        tx.execute(changing, values)
+
+
+def looked(tx: Connection, rows: Sequence[tuple[str, bool]], now: datetime) -> None:
+    """The provider was searched for these: (id, whether that it has none counts)."""
+    if rows:
+        changing = update(table).where(c.id == bindparam("number")).where(c.state == UNKNOWN)
+        changing = changing.values(looks=c.looks + 1, absent=c.absent + bindparam("more"), looked_at=now)
+        tx.execute(changing, [{"number": n, "more": int(counts)} for n, counts in rows])
+
+
+def found(tx: Connection, ids: Mapping[str, str]) -> list[Row]:
+    """The provider has these, by its own id. Returns those of which that is news, as they stood."""
+    news = report(tx, dict.fromkeys(ids, State.SENT))
+    named = [{"number": row.id, "provider_id": ids[row.id] or row.provider_id} for row in news]
+    if named:
+        why = "the provider has it: found by a search"
+        tx.execute(update(table).where(c.id == bindparam("number")).values(reason=why), named)
+    return news
+
+
 def report(tx: Connection, states: Mapping[str, State]) -> list[Row]:
     """Move messages forward on evidence. Returns those of which it is news that they left, as they stood."""
     if not states:

@@ -45,7 +45,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message as it stands."""
+    """A message as it stands. `looks` is how often the provider was searched for it, `absent` how often in vain."""
 
     id: str
     enrollment: int
@@ -64,11 +64,16 @@ class Row:
     subject: str
     target: str
     reason: str
+    key: str
+    looks: int = 0
+    absent: int = 0
+    looked_at: datetime | None = None
 
 
 COLUMNS = (
     c.id, c.enrollment, c.subscriber, c.sequence, c.step, c.state, c.due_at, c.attempt, c.uncertain,
     c.first_attempt_at, c.started_at, c.sent_at, c.provider, c.provider_id, c.subject, c.target, c.reason,
+    c.key, c.looks, c.absent, c.looked_at,
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Sequences whose mail is held by an operator; the name "" holds all mail."""
+"""What is held: a sequence by its name, all mail by "" (an operator, a fuse) or by RESTORED (a guard)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,27 @@ if TYPE_CHECKING:
 
 table = tables.pause
 
+ALL = ""
+RESTORED = "(restored)"
+"""No sequence can have this name. It holds all mail until someone says that they looked what left meanwhile."""
 
-def pause(tx: Connection, name: str, because: str, now: datetime) -> None:
+EVERYTHING = frozenset({ALL, RESTORED})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A sequence, or all mail, that waits: since when and why."""
+
+    name: str
+    since: datetime
+    because: str
+
+
+def pause(tx: Connection, name: str, because: str, now: datetime) -> bool:
+    """Hold it; False when it was held already, and then its first reason stays."""
     row = {"name": name, "since": now, "because": because}
-    tx.execute(insert(tx, table).on_conflict_do_nothing(index_elements=["name"]), [row])
+    holding = insert(tx, table).on_conflict_do_nothing(index_elements=["name"])
+    return tx.execute(holding.returning(table.c.name), [row]).first() is not None
 
 
 def resume(tx: Connection, name: str) -> bool:
@@ -29,3 +47,9 @@ def resume(tx: Connection, name: str) -> bool:
 
 def paused(tx: Connection) -> Collection[str]:
     return frozenset(tx.execute(select(table.c.name)).scalars())
+
+
+def every(tx: Connection) -> list[Held]:
+    """All that is held, the oldest first."""
+    query = select(table.c.name, table.c.since, table.c.because).order_by(table.c.since, table.c.name)
+    return [Held(*row) for row in tx.execute(query)]

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -193,6 +194,9 @@ class MessageRow(SQLModel, table=True):
     subject: str = Field(sa_column=Column(Text, nullable=False))
     target: str = Field(sa_column=Column(Text, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
+    looks: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    absent: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    looked_at: datetime | None = Field(sa_column=Column(Instant))
 
 
 class PayloadRow(SQLModel, table=True):
@@ -317,8 +321,32 @@ class BlobRow(SQLModel, table=True):
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class AllowanceRow(SQLModel, table=True):
+    """A mail that a person may get on a day of theirs. The database itself refuses one more than the budget."""
+
+    __tablename__ = "allowance"
+    __table_args__ = (CheckConstraint("slot >= 0 AND slot < budget", name="ck_allowance_slot"),)
+
+    day: str = Field(sa_column=Column(Text, primary_key=True))
+    subscriber: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    slot: int = Field(sa_column=Column(Integer, primary_key=True))
+    budget: int = Field(sa_column=Column(Integer, nullable=False))
+    message: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class TrafficRow(SQLModel, table=True):
+    """How many attempts began through a provider in an hour; what the rate fuse forgave is not counted by it again."""
+
+    __tablename__ = "traffic"
+
+    provider: str = Field(sa_column=Column(Text, primary_key=True))
+    hour: datetime = Field(sa_column=Column(Instant, primary_key=True))
+    begun: int = Field(sa_column=Column(Integer, nullable=False))
+    forgiven: int = Field(sa_column=Column(Integer, nullable=False))
+
+
 class PauseRow(SQLModel, table=True):
-    """A sequence whose mail is held; the name "" holds all mail."""
+    """A sequence whose mail is held; the name "" holds all mail, "(restored)" too until someone has looked."""
 
     __tablename__ = "pause"
 
@@ -340,3 +368,5 @@ installation = metadata.tables["installation"]
 deploy = metadata.tables["deploy"]
 blob = metadata.tables["blob"]
 pause = metadata.tables["pause"]
+allowance = metadata.tables["allowance"]
+traffic = metadata.tables["traffic"]

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import nurture
+from nurture.engine.show import held
 from nurture.errors import NurtureError
 from nurture.language.graph import STYLE
 from nurture.store import deploys
@@ -77,9 +78,10 @@ def _health(site: Site) -> Response:
     try:
         with site.store.read() as tx:
             deployed = deploys.latest_id(tx)
+        waiting = held(site.store)
     except NurtureError as error:
         return JSONResponse({"status": "down", "error": str(error)}, 503)
-    return JSONResponse({"status": "ok", "version": nurture.__version__, "deploy": deployed})
+    return JSONResponse({"status": "ok", "version": nurture.__version__, "deploy": deployed, "held": waiting})
 
 
 async def _trouble(request: Request, error: Exception) -> Response:

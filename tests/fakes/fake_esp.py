@@ -43,6 +43,8 @@ class Esp:
     def answer(self, path: str, headers: Headers, body: bytes) -> bytes | None:
         """The response to one request; None drops the connection after the mail was accepted."""
         self.asked += 1
+        if path in BATCHES:
+            return self._many(BATCHES[path], headers, json.loads(body))
         if self.fail_every and self.asked % self.fail_every == 0:
             return _response(503, b'{"message": "try again"}', {"Retry-After": "1"})
         read = VENDORS.get(path)
@@ -74,6 +76,22 @@ class Esp:
         if self.drop_every and self.accepted % self.drop_every == 0:
             return None
         return response
+
+    def _many(self, path: str, headers: Headers, mails: list[dict]) -> bytes | None:
+        """Each as if it had come alone, in one answer (Postmark and Resend alike, but for the answer's shape)."""
+        if path in self.schemas:
+            for mail in mails:
+                self.schemas[path](mail)
+        answers = []
+        for sent in mails:
+            self.accepted += 1
+            number = f"fake-{self.accepted}"
+            line = {**VENDORS[path](sent, headers), "key": "", "at": time.time(), "vendor": path, "id": number}
+            os.write(self.log, json.dumps(line).encode() + b"\n")
+            answers.append({"ErrorCode": 0, "Message": "OK", "MessageID": number, "id": number})
+        if self.drop_every and self.asked % self.drop_every == 0:
+            return None
+        return _response(200, json.dumps(answers if path == "/email" else {"data": answers}).encode())
 
 
 class Refused(Exception):
@@ -123,6 +141,7 @@ VENDORS: dict[str, Callable[[dict, Headers], dict]] = {
     "/v3/mail/send": _sendgrid,
     "/emails": _resend,
 }
+BATCHES = {"/email/batch": "/email", "/emails/batch": "/emails"}
 NAMES = {"/email": "postmark", "/v3/mail/send": "sendgrid", "/emails": "resend"}
 
 
