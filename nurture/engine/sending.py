@@ -117,7 +117,8 @@ class Sender:
 
     def wait(self, seconds: float) -> None:
         """Wait until a good number of answers has come back, or this long."""
-        enough = max(1, self._in_flight // 2)
+        # of the way that has least to wait for: one that stalls is not waited for
+        enough = max(1, min((len(way.in_flight) for way in self.ways if way.in_flight), default=0) // 2)
         until = monotonic() + seconds
         gathered: list[Outcome] = []
         while len(gathered) < enough and (left := until - monotonic()) > 0:
@@ -187,6 +188,12 @@ class Sender:
         begins = []
         for way in self.ways:
             line = lines[way.name]
+            if len(self.ways) > 1:  # mail that must stay with a stalled provider must not fill the others' room
+                tied = [ready.claimed for _, ready in line if ready.claimed.uncertain][way.depth * 2 :]
+                again, why = now + deployed.rules.timeout / 2, f"{way.name} is slow: it waits its turn"
+                wait += [(one.id, one.token, again, why) for one in tied]
+                later = {one.id for one in tied}
+                line = [pair for pair in line if pair[1].claimed.id not in later]
             begins += line[: way.gate.allows(min(way.free, len(line)), now)]
         gone = {ready.claimed.id for _, ready in begins} | {number for number, *_ in wait}
         self._ready = deque(ready for ready in self._ready if ready.claimed.id not in gone)
@@ -209,7 +216,7 @@ class Sender:
         """How many more to claim: none while no way is open, and never few, since a claim costs the same for many."""
         open_ways = [way for way in self.ways if not way.full(now) and not way.gate.shut(now)]
         depth = max((way.depth for way in open_ways), default=0)
-        room = depth * 2 - len(self._ready)
+        room = depth * 2 - sum(1 for ready in self._ready if not ready.claimed.uncertain)
         return room if depth and room > depth // 2 else 0
 
     def _take_back(self, outcomes: list[Outcome], begins: list[tuple[Way, Ready]]) -> None:
