@@ -54,8 +54,9 @@ TOKEN = {"Authorization": "Bearer token"}
 class Visited(Stage):
     """A stage with a web before it."""
 
-    def __init__(self, store):
-        super().__init__(store, {"ladder": LADDER}, templates={"files/sheet ä.pdf": b"%PDF-1.7 a sheet"})
+    def __init__(self, store, sequences=None, templates=None):
+        sheet = {"files/sheet ä.pdf": b"%PDF-1.7 a sheet"}
+        super().__init__(store, sequences or {"ladder": LADDER}, templates=templates or sheet)
         self.inbox = Inbox(store)
         site = Site(
             store, Current(store, self.rules), LINKS, self.inbox,

@@ -11,6 +11,7 @@ import typer
 
 import nurture
 from nurture.cli import (
+    codes,
     deploying,
     doctoring,
     explaining,
@@ -45,6 +46,7 @@ for room in (
     running,
     operating,
     operators,
+    codes,
     doctoring,
     reports,
 ):

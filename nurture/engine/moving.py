@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from nurture.engine import offering
 from nurture.journey.advance import advance, start_moment, starts
 from nurture.journey.branching import UNSUBSCRIBE
 from nurture.journey.enrollment import Award, End, Enrollment, Grant, Kept, Save, Send
@@ -20,7 +21,7 @@ from nurture.language.sequence import END
 from nurture.store import enrollments, events, messages, people, suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -45,6 +46,7 @@ class Moves:
     """What one transaction decided, gathered before it is written."""
 
     enrollments: dict[int, Enrollment] = field(default_factory=dict)
+    began: dict[int, Enrollment] = field(default_factory=dict)
     subscribers: dict[int, Subscriber] = field(default_factory=dict)
     changed_people: set[int] = field(default_factory=set)
     plans: dict[tuple[int, str], messages.Plan] = field(default_factory=dict)
@@ -76,7 +78,7 @@ def carry(tx: Connection, deployed: Deployed, reached: Iterable[Reached], now: d
         moves.subscribers.setdefault(subscriber.id, subscriber)
         _decide(moves, deployed, enrollment.id, event, now)
     _follow_echoes(tx, moves, deployed, now)
-    return _write(tx, moves, now)
+    return _write(tx, moves, deployed, now)
 
 
 def happen(
@@ -86,7 +88,7 @@ def happen(
     moves = Moves(subscribers={subscriber.id: subscriber})
     moves.echoes.extend((subscriber.id, event) for event in happened)
     _follow_echoes(tx, moves, deployed, now)
-    return _write(tx, moves, now)
+    return _write(tx, moves, deployed, now)
 
 
 def start(
@@ -104,7 +106,7 @@ def start(
         moves.subscribers[enrollment.subscriber] = chosen[enrollment.subscriber]
         _decide(moves, deployed, enrollment.id, event, now)
     _follow_echoes(tx, moves, deployed, now)
-    _write(tx, moves, now)
+    _write(tx, moves, deployed, now)
     return tuple(enrollment.subscriber for enrollment in begun)
 
 
@@ -140,6 +142,7 @@ def _fresh(sequence: str, last: Enrollment | None, subscriber: int, event: Event
 
 def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: datetime) -> None:
     before = moves.enrollments[number]
+    moves.began.setdefault(number, before)
     sequence = deployed.sequences.get(before.sequence)
     if sequence is None or not _has_place(sequence, before):
         if before.due_at is not None and before.due_at <= now:
@@ -248,21 +251,34 @@ def _start_from(tx: Connection, moves: Moves, deployed: Deployed, who: int, even
             _decide(moves, deployed, enrollment.id, begins, now)
 
 
-def _write(tx: Connection, moves: Moves, now: datetime) -> Carried:
-    enrollments.save(tx, moves.enrollments.values())
-    if moves.left:
-        messages.cancel(tx, moves.left, "the person moved on")
+def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> Carried:
     plans = [
         plan
         for (number, step), plan in moves.plans.items()
         if moves.enrollments[number].step == step and moves.enrollments[number].ended is None
     ]
-    planned = set(messages.plan(tx, plans, now).values())
-    enrollments.save(tx, [_unmailed(moves, plan, now) for plan in plans if plan.enrollment not in planned])
+    made = offering.make(tx, deployed, plans, moves.enrollments, now)
+    _hold(moves, made.held, now)
+    enrollments.save(tx, moves.enrollments.values())
+    if moves.left:
+        messages.cancel(tx, moves.left, "the person moved on")
+    planned = set(messages.plan(tx, made.plans, now).values())
+    enrollments.save(tx, [_unmailed(moves, plan, now) for plan in made.plans if plan.enrollment not in planned])
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
     ended = sum(1 for note in moves.notes if note.kind == "ended")
     return Carried(moves.decided, len(planned), ended)
+
+
+def _hold(moves: Moves, held: Mapping[int, Enrollment], now: datetime) -> None:
+    """They wait for their mail as before; what was noted of its leaving is not so. A reason is noted once."""
+    if not held:
+        return
+    moves.notes = [note for note in moves.notes if note.enrollment not in held or note.kind not in ("asked", "granted")]
+    for number, place in held.items():
+        if place.because != moves.began.get(number, place).because:
+            moves.notes.append(_note(place, now))
+        moves.enrollments[number] = place
 
 
 def _unmailed(moves: Moves, plan: messages.Plan, now: datetime) -> Enrollment:

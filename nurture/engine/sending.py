@@ -309,6 +309,7 @@ class Sender:
             letterhead=deployed.rules.letterhead,
             message_id=claimed.id,
             key=idempotency_key(claimed.id),
+            offers=claimed.offers,
         )
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 

@@ -10,12 +10,14 @@ from nurture.journey.enrollment import Enrollment
 from nurture.journey.events import Kind
 from nurture.mail.checks import LINKS as LOOKING
 from nurture.mail.imagined import someone
-from nurture.store import enrollments, events, messages, people, suppressions
+from nurture.store import enrollments, events, messages, offers, people, suppressions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from nurture.engine.deploy import Deployed
+    from nurture.journey.enrollment import Granted
     from nurture.journey.ledger import State
     from nurture.mail.message import Message
     from nurture.store.database import Store
@@ -31,6 +33,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
             return None
         places = enrollments.every_pass(tx, subscriber.id)
         mails = messages.of_subscriber(tx, subscriber.id)
+        made = offers.of_subscriber(tx, subscriber.id)
         happened = events.of_subscriber(tx, subscriber.id, EVENTS)
         barred = suppressions.of(tx, [email]).get(email)
     return {
@@ -42,6 +45,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "tags": sorted(subscriber.tags),
         "enrollments": [_place(place) for place in places],
         "messages": [message(row) for row in mails],
+        "offers": [_offer(one) for one in made],
         "answers": [answer for place in places for answer in _answers(place)],
         "events": [_event(row) for row in happened],
         "awards": [row.reason for row in happened if row.kind == "awarded"],
@@ -87,11 +91,43 @@ def rendered(
         enrollment = next((place for place in reversed(places) if place.sequence == sequence), fresh)
     if language:
         subscriber = replace(subscriber, attributes={**subscriber.attributes, "language": language})
+    made = _made(store, enrollment)
     written = deployed.writers[sequence].write(
         step, enrollment=enrollment, subscriber=subscriber, links=LOOKING, letterhead=deployed.rules.letterhead,
-        message_id="preview", key="",
+        message_id="preview", key="", offers=made,
     )  # fmt: skip
     return written.message
+
+
+def _made(store: Store | None, enrollment: Enrollment) -> Mapping[str, Granted]:
+    if store is None:
+        return {}
+    with store.read() as tx:
+        return offers.of_passes(tx, [enrollment.id]).get(enrollment.id, {})
+
+
+def offer_document(offer: offers.Offer, now: datetime) -> dict[str, object]:
+    """An offer as a shop sees it: `nurture.offer/1`."""
+    return {
+        "format": "nurture.offer/1",
+        "code": offer.code,
+        "product": offer.product,
+        "valid": offer.redeemed_at is None and not offer.over(now),
+        "deadline": _iso(offer.deadline),
+        "redeemed": _iso(offer.redeemed_at),
+    }
+
+
+def _offer(offer: offers.Offer) -> dict[str, object]:
+    return {
+        "sequence": offer.sequence,
+        "step": offer.step,
+        "product": offer.product,
+        "code": offer.code,
+        "deadline": _iso(offer.deadline),
+        "granted": _iso(offer.granted_at),
+        "redeemed": _iso(offer.redeemed_at),
+    }
 
 
 def message(row: messages.Row) -> dict[str, object]:

@@ -107,6 +107,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """An offer as it was made to one person: its id, its code, and until when (None for one without an end)."""
+
+    id: str
+    code: str
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Write and send this step's mail."""
 

@@ -197,7 +197,7 @@ def _asks(old: Ask, new: Ask) -> list[Difference]:
         found.append(Difference("asks", f"offers the new answer {', '.join(fresh)}"))
     if old.save != new.save:
         found.append(Difference("asks", f"keeps the answer as {new.save}" if new.save else "keeps the answer no more"))
-    if (old.code, old.expires) != (new.code, new.expires):
+    if (old.code, old.pool, old.expires) != (new.code, new.pool, new.expires):
         found.append(Difference("asks", "has another code or deadline"))
     return found
 
@@ -210,7 +210,7 @@ def _wording(step: Step, templates: Mapping[str, str]) -> tuple[object, ...]:
     ask = step.ask
     return (
         step.subjects, step.preheader, step.extra, templates.get(step.template, ""), step.principle, step.award,
-        ask.words, ask.label, ask.to, ask.price, ask.size, *ask.answers.values(),
+        ask.words, ask.label, ask.to, ask.price, ask.size, ask.missed, *ask.answers.values(),
     )  # fmt: skip
 
 

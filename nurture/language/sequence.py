@@ -151,7 +151,11 @@ AskKind = Literal["click", "poll", "download", "watch", "reply", "form", "event"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The one small action. `words` are what the person reads, `name` is the event, product, file or form."""
+    """The one small action. `words` are what the person reads, `name` is the event, product, file or form.
+
+    An offer's code is `code`, the same for all, or one of those in `pool`. `missed` is where its link leads when the
+    deadline is over; "" for our own page.
+    """
 
     kind: AskKind
     words: str
@@ -163,7 +167,9 @@ class Ask:
     save: str = ""
     price: str = ""
     code: str = ""
+    pool: str = ""
     expires: Duration | None = None
+    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +206,11 @@ class Step:
     extra: Mapping[str, object] = field(default_factory=lambda: EMPTY)
     principle: str = ""
     award: str = ""
+
+    @property
+    def ends(self) -> bool:
+        """Whether what is asked for is open until a moment that the author wrote down, and no longer."""
+        return self.ask.expires is not None or self.until is not None
 
     @property
     def repeats(self) -> bool:

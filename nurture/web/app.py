@@ -84,7 +84,7 @@ def _health(site: Site) -> Response:
 
 async def _trouble(request: Request, error: Exception) -> Response:
     """The database cannot be used now, or nothing is deployed: say so, and let the caller come again."""
-    if request.url.path.startswith(("/c/", "/q/", "/u/")):
+    if request.url.path.startswith(("/c/", "/q/", "/o/", "/u/")):
         return page("gone.html", 503)
     return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "10"})
 

@@ -29,6 +29,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("/c/{token}", "anyone", "anyone"),
     Row("/q/{token}", "anyone", "anyone"),
+    Row("/o/{token}.png", "anyone"),
     Row("/u/{token}", "anyone", "anyone"),
     Row("/hooks/{provider}", "anyone", "anyone"),
     Row("/healthz", "anyone"),
@@ -49,6 +50,8 @@ ROWS: tuple[Row, ...] = (
     Row("/api/subscribers", "view", "edit"),
     Row("/api/subscribers/{email}", "view", "edit"),
     Row("/api/events", "view", "edit"),
+    Row("/api/offers/{code}", "view"),
+    Row("/api/offers/{code}/redeem", "view", "edit"),
 )
 
 
