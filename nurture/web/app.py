@@ -15,7 +15,7 @@ import nurture
 from nurture.errors import NurtureError
 from nurture.language.graph import STYLE
 from nurture.store import deploys
-from nurture.web import api, dashboard, hooks, links, login, manage
+from nurture.web import api, dashboard, hooks, links, login, manage, sequences
 from nurture.web.access import Access
 from nurture.web.doors import ROWS, Doors
 from nurture.web.site import PAGES, Site, in_thread, page
@@ -55,6 +55,7 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
         Route("/pages/{file}", in_thread(_file)),
         *login.routes(site),
         *dashboard.routes(site),
+        *sequences.routes(site),
         *manage.routes(site),
     ]
     app.include_router(api.router(site))
