@@ -228,7 +228,9 @@ def _nowhere(differences: tuple[SequenceDiff, ...], key: tuple[str, str, str, Wh
         words = f"sequences/{name}.yaml is gone, and {_count(people)} inside at '{step or 'its start'}'"
         return Refusal(name, step, people, words, f"nurture apply --end {name}")
     later = _heir(one, step)
-    words = f"'{step}' is gone, and {_count(people)} there; say where they go"
+    words = (
+        f"'{step}' is gone, and {_count(people)} there; say where they go, or NEW: {{was: {step}}} if it has a new name"
+    )
     return Refusal(name, step, people, words, f"changes:\n  {step}: {{go: {later}}}")
 
 
@@ -314,7 +316,7 @@ def _becomes(one: SequenceDiff, step: StepDiff, people: People) -> Iterator[str]
         if people.before:
             yield f"{_count(people.before)} before it and may come to it"
         if people.past:
-            yield f"{_count(people.past)} past it and never get it"
+            yield f"{_count(people.past)} past it and never {'gets' if people.past == 1 else 'get'} it"
         return
     if "removed" in step.kinds:
         go = one.after.changes[step.was].go if step.was in one.after.changes else ""

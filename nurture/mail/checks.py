@@ -74,7 +74,8 @@ def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
 def _missing(sequence: Sequence, step: Step, files: Mapping[str, str]) -> Problem:
     place = ("steps", step.name, "template")
     mark = sequence.marks.get(place) or sequence.marks.get(("steps", step.name)) or Mark(1, 1)
-    hint = did_you_mean(step.template, files) or f"; write it at templates/{sequence.name}/{step.template}"
+    near = [name for name in files if "/" not in name or name.startswith(f"{sequence.name}/")]
+    hint = did_you_mean(step.template, near) or f"; write it at templates/{sequence.name}/{step.template}"
     return Problem(
         sequence.file, mark.line, mark.column, "E301", f"there is no template '{step.template}'{hint}", mark.width
     )
