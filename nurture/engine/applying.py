@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import build
-from nurture.engine.planning import Plan, plan, relocated
+from nurture.engine.inside import relocated
+from nurture.engine.planning import Plan, plan
 from nurture.engine.rules import Rules
 from nurture.errors import NurtureError, SequenceError
 from nurture.language.project import read_project

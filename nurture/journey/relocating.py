@@ -59,13 +59,15 @@ def relocate(
     if step in ("", END, UNSUBSCRIBE) or place.phase == "starting":
         return carried, "" if carried == place else "carried"
     if step in edit.now:
-        if edit.now[step] in edit.retimed:
-            timed = _retimed(edit, Case(edit.after, facts, now), carried)
-            if timed.due_at != place.due_at:
-                return timed, "retimed"
-        if edit.now[step] != step:
-            why = f"moved from {step} to {edit.now[step]} by {edit.by}: renamed"
-            return replace(carried, because=why), "renamed"
+        name = edit.now[step]
+        renamed = f"moved from {step} to {name} by {edit.by}: renamed" if name != step else ""
+        if name in edit.retimed:
+            due_at = _time_again(Case(edit.after, facts, now), carried)
+            if due_at != place.due_at:
+                why = f"{renamed} and retimed" if renamed else f"{name} got another time by {edit.by}: retimed"
+                return replace(carried, due_at=due_at, because=why), "retimed"
+        if renamed:
+            return replace(carried, because=renamed), "renamed"
         return carried, "" if carried == place else "carried"
     if step not in edit.before.steps and step in edit.after.steps:
         return carried, ""
@@ -120,14 +122,13 @@ def _ended(sequence: Sequence, place: Enrollment, facts: Facts, now: datetime, w
     return ended, "ended"
 
 
-def _retimed(edit: Edit, case: Case, place: Enrollment) -> Enrollment:
+def _time_again(case: Case, place: Enrollment) -> datetime | None:
     """The same wait as the new version would have made it, counted from the same moment."""
-    due_at = place.due_at
     if place.phase == "waiting":
-        due_at = _arrival(case, place) or due_at
-    elif due_at is not None and place.last_mail_at is not None:
-        due_at = patience(case, place, case.sequence.steps[place.step], place.last_mail_at)
-    return replace(place, due_at=due_at, because=f"{place.step} is due at another time by {edit.by}: retimed")
+        return _arrival(case, place) or place.due_at
+    if place.due_at is not None and place.last_mail_at is not None:
+        return patience(case, place, case.sequence.steps[place.step], place.last_mail_at)
+    return place.due_at
 
 
 def _arrival(case: Case, place: Enrollment) -> datetime | None:

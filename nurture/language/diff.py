@@ -97,6 +97,28 @@ def diff(before: Project | None, after: Project) -> tuple[SequenceDiff, ...]:
     return tuple(found)
 
 
+def files_of(one: SequenceDiff) -> frozenset[str]:
+    """The files that a sequence is written in, before and after: its own, its words in other languages, its mails."""
+    found = {f"sequences/{one.name}.yaml"}
+    for sequence in (one.before, one.after):
+        for words in () if sequence is None else (sequence, *sequence.languages.values()):
+            found |= {words.file, *(f"templates/{step.template}" for step in words.steps.values())}
+    return frozenset(found)
+
+
+def alike(one: SequenceDiff, gone: str) -> str:
+    """The new step that looks like one that is gone, as if it had only been given another name; "" when none does."""
+    if one.before is None or one.after is None or gone not in one.before.steps:
+        return ""
+    old = one.before.steps[gone]
+    for step in one.steps:
+        if "inserted" in step.kinds and step.name not in one.after.changes:
+            new = one.after.steps[step.name]
+            if new.ask == old.ask and new.subjects == old.subjects and not new.repeats:
+                return step.name
+    return ""
+
+
 def names_now(before: Sequence, after: Sequence) -> Mapping[str, str]:
     """Each step of the running version that still exists, and what it is called now."""
     heirs = {
@@ -167,8 +189,7 @@ def _steps(
         differences += _leads(old, step, now)
         if old.send != step.send:
             differences.append(Difference("rules", "leaves at other times"))
-        if _wording(old, templates) != _wording(step, new_templates):
-            differences.append(Difference("words", "other words"))
+        differences += _words(before, after, was[name], name, templates, new_templates)
         if differences:
             found.append(StepDiff(name, was[name], tuple(differences)))
     gone = [StepDiff("", name, (Difference("removed", "is gone"),)) for name in before.steps if name not in now]
@@ -204,6 +225,18 @@ def _asks(old: Ask, new: Ask) -> list[Difference]:
 
 def _what(ask: Ask) -> str:
     return f"{ask.kind} {ask.name}".strip()
+
+
+def _words(
+    before: Sequence, after: Sequence, old: str, new: str, templates: Mapping[str, str], new_templates: Mapping[str, str]
+) -> Iterator[Difference]:  # fmt: skip
+    """In the file's own language, and in those that both versions have."""
+    if _wording(before.steps[old], templates) != _wording(after.steps[new], new_templates):
+        yield Difference("words", "other words")
+    for code in sorted({*before.languages} & {*after.languages}):
+        mine, theirs = before.languages[code].steps.get(old), after.languages[code].steps.get(new)
+        if mine and theirs and _wording(mine, templates) != _wording(theirs, new_templates):
+            yield Difference("words", f"other words in '{code}'")
 
 
 def _wording(step: Step, templates: Mapping[str, str]) -> tuple[object, ...]:
@@ -303,6 +336,8 @@ def _sequence_words(before: Sequence, after: Sequence) -> Iterator[str]:
     )  # fmt: skip
     now = names_now(before, after)
     renamed_start = replace(before.start, go=_renamed_go(before.start.go, now))
+    for code in sorted({*before.languages} ^ {*after.languages}):
+        yield f"is written in '{code}' as well" if code in after.languages else f"is no longer written in '{code}'"
     for name, words in said:
         mine = renamed_start if name == "start" else getattr(before, name)
         if mine != getattr(after, name):
