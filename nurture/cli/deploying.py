@@ -83,6 +83,7 @@ def apply(
             if found.empty:
                 return 0
             if not yes and not _agrees():
+                say.say("Nothing was changed.")
                 return 1
             agreed = Agreed(found.deployed, found.digest, found.ends)
         else:

@@ -42,12 +42,13 @@ class Fate:
 @dataclass(slots=True)
 class Fates:
     """What becomes of everyone whom the edit of one sequence moves, and the mails they get that they would not have
-    got by then.
+    got by then. `changed` are their new places, kept only for an apply.
     """
 
     people: Counter[Fate] = field(default_factory=Counter)
     mails_now: int = 0
     mails_soon: int = 0
+    changed: list[tuple[Enrollment, What]] = field(default_factory=list, repr=False)
 
     def of(self, step: str, phase: Phase, what: What) -> Counter[Fate]:
         return Counter({f: n for f, n in self.people.items() if (f.step, f.phase, f.what) == (step, phase, what)})
@@ -62,10 +63,14 @@ class Fates:
         return found
 
 
-def fates(tx: Connection, one: SequenceDiff, rules: Rules, now: datetime, *, ends: Collection[str]) -> Fates:
-    """Look at everyone whom this edit may concern, and count."""
+def fates(
+    tx: Connection, one: SequenceDiff, rules: Rules, now: datetime, *, ends: Collection[str], by: str = ""
+) -> Fates:
+    """Look at everyone whom this edit may concern, and count. `by` is who applies it, "" when nobody does yet."""
     found = Fates()
-    for old, new, person, what in relocated(tx, one, rules, now, ends=ends):
+    for old, new, person, what in _relocated(tx, one, rules, now, ends=ends, by=by):
+        if what and by:
+            found.changed.append((new, what))
         if what in ("", "carried"):
             continue
         found.people[_fate(old, new, what)] += 1
@@ -88,8 +93,8 @@ def _fate(old: Enrollment, new: Enrollment, what: What) -> Fate:
     return Fate(old.step, old.phase, what, "" if what == "ended" else new.step, shift)
 
 
-def relocated(
-    tx: Connection, one: SequenceDiff, rules: Rules, now: datetime, *, ends: Collection[str], by: str = "this apply"
+def _relocated(
+    tx: Connection, one: SequenceDiff, rules: Rules, now: datetime, *, ends: Collection[str], by: str
 ) -> Iterator[tuple[Enrollment, Enrollment, Subscriber, What]]:
     """Everyone whom this edit may concern: where they stand, where they will, who they are, what becomes of them."""
     before, after = one.before, one.after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from nurture.engine.rules import Rules
+    from nurture.journey.enrollment import Enrollment
     from nurture.journey.relocating import What
     from nurture.language.project import Project
 
@@ -49,7 +50,7 @@ class Plan:
 
     `mails_now` and `mails_soon` are mails to people who are moved or retimed, that leave at once, or within a day, and
     would not have left by then. `done` are rules in the files that have no more work. `touched` are places at which
-    people stand and whose step changed in more than words.
+    people stand and whose step changed in more than words. `places` are everyone's new places, for an apply alone.
     """
 
     deployed: int | None
@@ -64,6 +65,7 @@ class Plan:
     other: tuple[str, ...] = ()
     empty: bool = False
     touched: tuple[str, ...] = ()
+    places: tuple[tuple[Enrollment, What], ...] = field(default=(), repr=False)
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:
@@ -76,13 +78,16 @@ def digest_of(files: Mapping[str, bytes]) -> str:
 
 def plan(
     tx: Connection, running: tuple[int, Mapping[str, bytes], Project] | None, files: Mapping[str, bytes],
-    project: Project, rules: Rules, now: datetime, *, ends: Collection[str] = (),
+    project: Project, rules: Rules, now: datetime, *, ends: Collection[str] = (), by: str = "",
 ) -> Plan:  # fmt: skip
-    """What becoming the running version would do. `ends` are removed sequences whose people's passes may end."""
+    """What becoming the running version would do. `ends` are removed sequences whose people's passes may end.
+
+    `by` is who is about to do it: then the plan has everyone's new place, and their stories say so.
+    """
     number, old_files, before = running if running is not None else (None, {}, None)
     differences = diff(before, project)
     standing = enrollments.standing(tx)
-    found = {one.name: fates(tx, one, rules, now, ends=ends) for one in differences}
+    found = {one.name: fates(tx, one, rules, now, ends=ends, by=by) for one in differences}
     return Plan(
         deployed=number,
         digest=digest_of(files),
@@ -98,6 +103,7 @@ def plan(
         touched=tuple(
             place for one in differences for place in _touched(one, standing.get(one.name, {}), found[one.name])
         ),
+        places=tuple(place for one in found.values() for place in one.changed),
     )
 
 

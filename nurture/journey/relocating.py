@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nurture.journey.advance import patience
 from nurture.journey.branching import UNSUBSCRIBE, Case, chosen, end, follow
+from nurture.journey.enrollment import changed
 from nurture.language.sequence import END, Arm, Goto
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ class Edit:
     go: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     retimed: frozenset[str] = frozenset()
     by: str = "this apply"
+    renamed: Mapping[str, str] = field(init=False, repr=False)
 
-    @property
-    def renamed(self) -> Mapping[str, str]:
-        return {old: new for old, new in self.now.items() if old != new}
+    def __post_init__(self) -> None:
+        renamed = {old: new for old, new in self.now.items() if old != new}
+        object.__setattr__(self, "renamed", MappingProxyType(renamed))
 
 
 def relocate(
@@ -65,9 +67,9 @@ def relocate(
             due_at = _time_again(Case(edit.after, facts, now), carried)
             if due_at != place.due_at:
                 why = f"{renamed} and retimed" if renamed else f"{name} got another time by {edit.by}: retimed"
-                return replace(carried, due_at=due_at, because=why), "retimed"
+                return changed(carried, due_at=due_at, because=why), "retimed"
         if renamed:
-            return replace(carried, because=renamed), "renamed"
+            return changed(carried, because=renamed), "renamed"
         return carried, "" if carried == place else "carried"
     if step not in edit.before.steps and step in edit.after.steps:
         return carried, ""
@@ -77,19 +79,30 @@ def relocate(
 def _carried(edit: Edit, place: Enrollment) -> Enrollment:
     """The same place with every step under the name it has now."""
     names = edit.renamed
-    if not names:
+    if not _mentions(place, names):
         return place
 
     def new(name: str) -> str:
         return names.get(name, name)
 
-    return replace(
+    return changed(
         place,
         step=new(place.step),
         asked=tuple(new(name) for name in place.asked),
         answers={new(root): replace(answer, step=new(answer.step)) for root, answer in place.answers.items()},
         offers={new(root): deadline for root, deadline in place.offers.items()},
         led_by=new(place.led_by),
+    )
+
+
+def _mentions(place: Enrollment, names: Mapping[str, str]) -> bool:
+    """Whether a place remembers one of these steps; most people have nothing to do with most edits."""
+    return bool(names) and (
+        place.step in names
+        or place.led_by in names
+        or any(name in names for name in place.asked)
+        or any(root in names or answer.step in names for root, answer in place.answers.items())
+        or any(root in names for root in place.offers)
     )
 
 
@@ -103,13 +116,13 @@ def _left(edit: Edit, place: Enrollment, facts: Facts, now: datetime, *, in_flig
         return _ended(edit.after, place, facts, now, f"{gone} was removed by {edit.by}")
     why = f"moved from {gone} to {target} by {edit.by}: removed"
     if place.phase == "waiting":
-        return replace(place, step=target, because=why), "moved"
+        return changed(place, step=target, because=why), "moved"
     due_at = place.due_at or now
     if place.due_at is None and in_flight:
         step = edit.before.steps.get(gone)
         due_at = now if step is None else patience(Case(edit.before, facts, now), place, step, now)
-        place = replace(place, asked=(*place.asked, gone), last_mail_at=now)
-    moved = replace(
+        place = changed(place, asked=(*place.asked, gone), last_mail_at=now)
+    moved = changed(
         place, phase="waiting", step=target, due_at=due_at, waits_for="", fixed=False, led_by="", because=why
     )
     return moved, "moved"
