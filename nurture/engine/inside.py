@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from nurture.journey.branching import UNSUBSCRIBE
-from nurture.journey.relocating import Edit, What, relocate
+from nurture.journey.relocating import What, edit_of, relocate
 from nurture.journey.silence import mails_to_come
-from nurture.language.diff import SequenceDiff, names_now
+from nurture.language.diff import SequenceDiff
 from nurture.language.sequence import END
 from nurture.store import enrollments, messages
 
@@ -100,17 +100,14 @@ def _relocated(
     before, after = one.before, one.after
     if before is None:
         return
+    edit = edit_of(one, by)
     if after is None:
-        edit = Edit(before, None, {}, by=by)
         flying: set[int] = set()
         batches = enrollments.touched(tx, one.name, [*before.steps], (), ())
     else:
         if not (one.renamed or one.removed or one.retimed):
             return
-        names = names_now(before, after)
-        was = {new: old for old, new in names.items()}
-        go = {name: change.go for name, change in after.changes.items() if change.go}
-        edit = Edit(before, after, names, go, one.retimed, by)
+        was = {new: old for old, new in edit.now.items()}
         flying = messages.in_flight(tx, one.name, one.removed) if one.removed else set()
         at = [*edit.renamed, *one.removed, *(was[name] for name in one.retimed)]
         batches = enrollments.touched(tx, one.name, at, (*before.steps, "", END, UNSUBSCRIBE), [*edit.renamed])

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Literal
 from nurture.journey.advance import patience
 from nurture.journey.branching import UNSUBSCRIBE, Case, chosen, end, follow
 from nurture.journey.enrollment import changed
+from nurture.language.diff import names_now
 from nurture.language.sequence import END, Arm, Goto
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from nurture.journey.enrollment import Enrollment, Facts
+    from nurture.language.diff import SequenceDiff
     from nurture.language.sequence import Sequence
 
 What = Literal["", "carried", "renamed", "moved", "ended", "retimed", "stranded"]
@@ -40,12 +42,21 @@ class Edit:
     now: Mapping[str, str]
     go: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     retimed: frozenset[str] = frozenset()
-    by: str = "this apply"
+    by: str = ""
     renamed: Mapping[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         renamed = {old: new for old, new in self.now.items() if old != new}
         object.__setattr__(self, "renamed", MappingProxyType(renamed))
+
+
+def edit_of(one: SequenceDiff, by: str) -> Edit:
+    """What a difference of two versions means for the people inside; there is a version before."""
+    assert one.before is not None
+    if one.after is None:
+        return Edit(one.before, None, {}, by=by)
+    go = {name: change.go for name, change in one.after.changes.items() if change.go}
+    return Edit(one.before, one.after, names_now(one.before, one.after), go, one.retimed, by)
 
 
 def relocate(
