@@ -230,3 +230,20 @@ def test_a_mail_that_time_alone_would_have_brought_is_not_counted(project, insid
     late = (inside[1] + timedelta(days=8)).isoformat()
     assert run(["-C", str(project), "plan", "--json", "--now", late]) == 0
     assert json.loads(capfd.readouterr().out)["mails"] == {"now": 0, "within_a_day": 0}
+
+
+def test_check_warns_of_rules_that_are_done_where_the_database_can_say_so(nurture, project, capfd):
+    def warned():
+        assert run(["-C", str(project), "check", "--format", "json"]) == 0
+        return [one["code"] for one in json.loads(capfd.readouterr().out)["problems"] if one["code"] == "W410"]
+
+    edit(project, NEW + RULES)
+    assert warned() == []
+    assert nurture("apply", "--yes")[0] == 0
+    assert warned() == ["W410", "W410"]
+    for path in project.glob("nurture.db*"):
+        path.unlink()
+    assert warned() == []
+    assert not (project / "nurture.db").exists()
+    (project / "nurture.db").write_text("this is no database")
+    assert warned() == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import build
-from nurture.engine.planning import Plan, digest_of, plan
+from nurture.engine.planning import Plan, digest_of, finished, plan
 from nurture.engine.rules import Rules
 from nurture.errors import NurtureError, SequenceError
 from nurture.language.project import read_project
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nurture.journey.enrollment import Enrollment
     from nurture.journey.relocating import What
+    from nurture.language.problems import Problem
     from nurture.language.project import Project
     from nurture.store.database import Store
 
@@ -85,6 +86,13 @@ def apply(
         if found.empty:
             return Applied(latest or 0, found)
         return Applied(_carry_out(tx, found, files, now, who=who, why=why), found)
+
+
+def done_with(store: Store, project: Project) -> list[Problem]:
+    """Rules under `changes:` that the running version has behind it; none before the first."""
+    with store.read() as tx:
+        running = _running(tx)
+    return [] if running is None else list(finished(running[2], project))
 
 
 def deploy_if_safe(store: Store, files: Mapping[str, bytes], now: datetime, rules: Rules | None = None) -> str:
