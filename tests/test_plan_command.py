@@ -247,3 +247,15 @@ def test_check_warns_of_rules_that_are_done_where_the_database_can_say_so(nurtur
     assert not (project / "nurture.db").exists()
     (project / "nurture.db").write_text("this is no database")
     assert warned() == []
+
+
+def test_the_history_says_who_why_and_what_it_did(nurture, project, capfd):
+    edit(project, NEW + RULES)
+    assert nurture("apply", "--yes", "--because", "a shorter ladder")[0] == 0
+    assert run(["-C", str(project), "deploys"]) == 0
+    first, why, *did = capfd.readouterr().out.splitlines()[:4]
+    assert first.startswith("   2  ")
+    assert (why.strip(), did[-1].strip()) == ("a shorter ladder", "ladder: 3 people go from tips to tour")
+    assert run(["-C", str(project), "deploys", "--json", "--limit", "1"]) == 0
+    (latest,) = json.loads(capfd.readouterr().out)["deploys"]
+    assert (latest["version"], latest["why"], latest["mails"]["within_a_day"]) == (2, "a shorter ladder", 1)

@@ -11,9 +11,9 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.people import AsJson, Now
-from nurture.cli.plan_document import agreed_to, document, keep
+from nurture.cli.plan_document import agreed_to, deploy_document, document, keep
 from nurture.cli.plan_markdown import as_markdown
-from nurture.cli.plan_text import show, so_many
+from nurture.cli.plan_text import deeds, show, so_many
 from nurture.cli.project import At, moment
 from nurture.errors import Refused
 
@@ -26,7 +26,7 @@ Ends = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    for command in (plan, apply):
+    for command in (plan, apply, deploys):
         app.command(command.__name__)(command)
 
 
@@ -112,3 +112,28 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return ""
+
+
+def deploys(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="so many, newest first")] = 20,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """The versions that ran: when, who made each the running one and why, what it did to the people inside."""
+    from nurture.store.deploys import listing
+
+    at: At = context.obj
+    with at.store() as store, store.read() as tx:
+        rows = listing(tx, limit)
+    if as_json:
+        say.data({"format": "nurture.deploys/1", "deploys": [deploy_document(row) for row in rows]})
+        return 0
+    for row in rows:
+        by = f"  by {row.who}" if row.who else ""
+        say.out.print(f"{row.id:>4}  {say.clock(row.at.isoformat())}{by}", style="bold", markup=False)
+        for words in filter(None, (row.why, *deeds(row))):
+            say.out.print(f"      {words}", markup=False)
+    if not rows:
+        say.say("Nothing was deployed yet.")
+    return 0

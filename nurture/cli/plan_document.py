@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from nurture.engine.applying import Agreed
     from nurture.engine.planning import Plan, SequencePlan
+    from nurture.store.deploys import Row
 
 FORMAT = "nurture.plan/1"
 
@@ -59,6 +60,22 @@ def _sequence(one: SequencePlan) -> dict[str, Any]:
             }
             for step in one.steps
         ],
+    }
+
+
+def deploy_document(row: Row) -> dict[str, Any]:
+    """A version on record, as one of `nurture.deploys/1`."""
+    now, soon = row.plan.get("mails", (0, 0))
+    return {
+        "version": row.id,
+        "at": row.at.isoformat().replace("+00:00", "Z"),
+        "who": row.who,
+        "why": row.why,
+        "moves": [
+            {"sequence": sequence, "from": source, "to": target or None, "what": what, "people": people}
+            for sequence, source, target, what, people in row.plan.get("moves", ())
+        ],
+        "mails": {"now": now, "within_a_day": soon},
     }
 
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from nurture.cli import say
 from nurture.engine.becoming import GROUPS
+from nurture.engine.planning import Move
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from nurture.engine.becoming import Group, StepPlan
-    from nurture.engine.planning import Move, Plan, SequencePlan
+    from nurture.engine.planning import Plan, SequencePlan
     from nurture.engine.refusals import Refusal
+    from nurture.store.deploys import Row
 
 SIGNS = {"inserted": ("+", "green"), "removed": ("-", "red"), "renamed": ("~", "cyan")}
 CHANGED = ("~", "yellow")
@@ -84,6 +86,11 @@ def sums(found: Plan) -> list[str]:
     if found.mails_now or found.mails_soon:
         return [*said, f"Mails this causes: {found.mails_now:,} now, {found.mails_soon:,} more within a day."]
     return [*said, "Mails this causes: none within a day."]
+
+
+def deeds(row: Row) -> list[str]:
+    """What a version on record did to the people inside."""
+    return [_moved(Move(*move)) for move in row.plan.get("moves", ())]
 
 
 def _moved(move: Move) -> str:
