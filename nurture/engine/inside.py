@@ -110,7 +110,8 @@ def _relocated(
         was = {new: old for old, new in edit.now.items()}
         flying = messages.in_flight(tx, one.name, one.removed) if one.removed else set()
         at = [*edit.renamed, *one.removed, *(was[name] for name in one.retimed)]
-        batches = enrollments.touched(tx, one.name, at, (*before.steps, "", END, UNSUBSCRIBE), [*edit.renamed])
+        remember = [*edit.renamed] if by else []  # who only remembers a step is written, and never counted
+        batches = enrollments.touched(tx, one.name, at, (*before.steps, "", END, UNSUBSCRIBE), remember)
     for batch in batches:
         for place, person in batch:
             if after is None and one.name not in ends:
