@@ -160,4 +160,5 @@ def upgrade(context: typer.Context) -> None:
     """Bring the database's tables to this program's version."""
     at: At = context.obj
     with at.store(upgrade=True) as store:
+        at.clustered(store)
         print(f"{store.path or store.url.database} is of version {store.revision()}.")

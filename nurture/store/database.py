@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from nurture.errors import StoreError
+from nurture.store import wakeups
 from nurture.store.migrations import HEAD, upgrade
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Store:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
+        self.carries_wakeups = False
         self._writing = Lock()
         if self.dialect == "sqlite":
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", StaticPool)
@@ -57,7 +59,9 @@ class Store:
                 yield tx
         else:
             with _explained(self), self._writer.begin() as tx:
+                wakeups.forget(tx)
                 yield tx
+                wakeups.leave(tx)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -99,6 +103,17 @@ class Store:
         with self.read() as tx:
             known = tx.dialect.has_table(tx, "alembic_version")
             return tx.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
+
+    def newer(self) -> str | None:
+        """The version of the tables when it is newer than this program's: one small question, asked at each pass."""
+        with self.read() as tx:
+            found: str = tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        return found if found > HEAD else None
+
+    def queue_wakeups(self) -> None:
+        """Transactions carry wake-ups from now on (PostgreSQL with a queue for them)."""
+        wakeups.queue(self._writer)
+        self.carries_wakeups = True
 
     def upgrade(self) -> None:
         """Bring the tables to this program's version. Another process may do so at the same time."""
@@ -176,12 +191,23 @@ def _sqlite(url: URL, begin: str, pool: type[StaticPool | QueuePool]) -> Engine:
     return engine
 
 
-def _postgresql(url: URL) -> Engine:
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10, "tcp_user_timeout": 20_000, "keepalives_idle": 10, "keepalives_interval": 5,
+    "keepalives_count": 3,
+}  # fmt: skip
+"""A machine that is cut off from the database learns it within half a minute; TCP alone would wait a quarter of an hour
+(libpq's parameters). The server learns it of us by the same figures."""
+
+OPTIONS = (
     # a lost lock or a forgotten transaction must not hold a row for ever
-    options = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=120s"
-    return create_engine(
-        url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args={"options": options, "connect_timeout": 10}
-    )
+    "-c lock_timeout=30s -c idle_in_transaction_session_timeout=120s "
+    "-c tcp_user_timeout=20000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+)
+
+
+def _postgresql(url: URL) -> Engine:
+    arguments = {**PATIENCE, "options": OPTIONS, "application_name": "nurture"}
+    return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args=arguments)
 
 
 @contextmanager

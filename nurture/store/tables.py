@@ -327,6 +327,21 @@ class PauseRow(SQLModel, table=True):
     because: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class WorkerRow(SQLModel, table=True):
+    """A process at work, as it said itself when it was seen last."""
+
+    __tablename__ = "worker"
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    host: str = Field(sa_column=Column(Text, nullable=False))
+    process: int = Field(sa_column=Column(Integer, nullable=False))
+    version: str = Field(sa_column=Column(Text, nullable=False))
+    runs: list[str] = Field(sa_column=Column(Json, nullable=False))
+    clock: int = Field(sa_column=Column(Integer, nullable=False))
+    started_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
 subscriber = metadata.tables["subscriber"]
 suppression = metadata.tables["suppression"]
 enrollment = metadata.tables["enrollment"]
@@ -340,3 +355,4 @@ installation = metadata.tables["installation"]
 deploy = metadata.tables["deploy"]
 blob = metadata.tables["blob"]
 pause = metadata.tables["pause"]
+worker = metadata.tables["worker"]
