@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 Dialect = Literal["sqlite", "postgresql"]
+COPYING = "copying"
+"""The table that is there while a copy from SQLite is not finished."""
+
 BUSY = 5_000
 """Milliseconds that a writer waits for another process on the same SQLite file."""
 
@@ -76,27 +79,13 @@ class Store:
         The lock is the operating system's, so it ends with the process, however that ends.
         """
         if self.path is None:
+            with self.read() as tx:
+                if tx.dialect.has_table(tx, COPYING):
+                    raise StoreError("a copy into this database was not finished; run `nurture db copy` again")
             yield
             return
-        file = self.path.with_name(self.path.name + ".lock")
-        with file.open("a+", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                owner = lock.read().strip() or "of unknown name"
-                raise StoreError(
-                    f"another engine ({owner}) works on {self.path}; stop it first, or use PostgreSQL for several"
-                ) from None
-            lock.seek(0)
-            lock.truncate()
-            lock.write(f"process {os.getpid()}, {command}{since and f', since {since}'}")
-            lock.flush()
-            try:
-                yield
-            finally:
-                lock.seek(0)
-                lock.truncate()
+        with owned(self.path, command, since):
+            yield
 
     def revision(self) -> str | None:
         """The version of the tables; None when there are none."""
@@ -125,6 +114,30 @@ class Store:
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()
+
+
+@contextmanager
+def owned(path: Path, command: str, since: str = "") -> Iterator[None]:
+    """Hold the lock of the one engine that may work on a SQLite file."""
+    file = path.with_name(path.name + ".lock")
+    with file.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "of unknown name"
+            raise StoreError(
+                f"another engine ({owner}) works on {path}; stop it first, or use PostgreSQL for several"
+            ) from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"process {os.getpid()}, {command}{since and f', since {since}'}")
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.seek(0)
+            lock.truncate()
 
 
 def open_store(url: str, *, upgrade: bool = True) -> Store:
