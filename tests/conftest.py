@@ -21,7 +21,7 @@ from nurture.engine import cluster
 from nurture.store.database import Store, open_store
 
 TEMPLATE = "nurture_template"
-CLUSTERED = {"test_engine", "test_advance_asks", "test_web", "test_languages"}
+CLUSTERED = {"test_engine", "test_advance_asks"}
 """Suites whose engine runs in cluster mode as well."""
 
 

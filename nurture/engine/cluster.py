@@ -101,7 +101,7 @@ def _next_step(store: Store) -> bool:
     files = sorted(migrations_path.glob("*.sql"))
     newest = _version(files[-1].name)
     with store.write() as tx:
-        tx.execute(text("SELECT pg_advisory_xact_lock(726584)"))
+        tx.execute(text("SELECT pg_advisory_xact_lock(726586)"))
         there, said = tx.execute(
             text("SELECT t IS NOT NULL, obj_description(t, 'pg_class') FROM to_regclass('procrastinate_jobs') AS t")
         ).one()
