@@ -13,7 +13,8 @@ from queue import Empty, SimpleQueue
 import pytest
 from sqlalchemy import text
 from stage import BODY, LINKS, PEOPLE
-from test_run import ROOT, until
+from test_run import ROOT
+from waiting import until
 
 from benchmarks.machines import fake_esp
 from nurture.engine import answering, cluster, enroll
