@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nurture.store import enrollments, events, evidence, hooks, messages
+from nurture.store import enrollments, events, evidence, hooks, messages, strays
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The earliest moment in each queue, None where it is empty; `unsettled` attempts wait for evidence."""
+    """The earliest moment in each queue, None where it is empty. `stray` reports are to be looked at again, `unsettled`
+    attempts wait for evidence.
+    """
 
     hook: datetime | None
     click: datetime | None
     enrollment: datetime | None
     message: datetime | None
+    stray: bool
     unsettled: bool
 
     def works(self, now: datetime) -> list[str]:
         """The pieces of work that have something to do now."""
         due = {
-            "receive": _over(self.hook, now),
+            "receive": _over(self.hook, now) or self.stray,
             "tick": _over(self.click, now) or _over(self.enrollment, now),
             "send": _over(self.message, now),
             "settle": self.unsettled,
@@ -42,5 +45,5 @@ def look(store: Store, now: datetime) -> Waiting:
     with store.read() as tx:
         return Waiting(
             hooks.oldest(tx), events.peek(tx), enrollments.peek(tx), messages.next_due(tx),
-            evidence.any_unsettled(tx, now),
+            strays.any_due(tx, now), evidence.any_unsettled(tx, now),
         )  # fmt: skip

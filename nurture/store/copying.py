@@ -32,6 +32,9 @@ BATCH = 5_000
 LEFT_BEHIND = {"worker"}
 """Who is at work on the old database is not at work on the new one."""
 
+BORN_WITH = {"installation"}
+"""What a fresh database has of its own, which the copy replaces."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -96,7 +99,9 @@ def _begin(store: Store, source: str) -> None:
                 )
             return
         for table in metadata.sorted_tables:
-            if tx.execute(text(f'SELECT 1 FROM "{table.name}" LIMIT 1')).first():
+            if table.name in BORN_WITH:
+                tx.execute(table.delete())
+            elif tx.execute(text(f'SELECT 1 FROM "{table.name}" LIMIT 1')).first():
                 raise StoreError(f"the target is not empty: its table {table.name} has rows; give an empty database")
         tx.execute(text(f"CREATE TABLE {COPYING} (name text PRIMARY KEY, last text, copied bigint NOT NULL)"))
         tx.execute(text(f"INSERT INTO {COPYING} VALUES ('', :source, 0)"), {"source": source})
@@ -106,7 +111,7 @@ def _table(file: sqlite3.Connection, store: Store, table: Table, batch: int, pro
     total = _count(file.execute(_counting(table)).fetchone())
     with store.read() as tx:
         noted = tx.execute(text(f"SELECT last, copied FROM {COPYING} WHERE name = :name"), {"name": table.name}).first()
-    last, copied = (json.loads(noted[0]), int(noted[1])) if noted else (None, 0)
+    last, copied = (_read(noted[0]), int(noted[1])) if noted else (None, 0)
     progress(table.name, copied, total)
     key = [column.name for column in table.primary_key]
     places = [[column.name for column in table.columns].index(name) for name in key]
@@ -120,7 +125,7 @@ def _table(file: sqlite3.Connection, store: Store, table: Table, batch: int, pro
                     f"INSERT INTO {COPYING} VALUES (:name, :last, :copied) "
                     "ON CONFLICT (name) DO UPDATE SET last = excluded.last, copied = excluded.copied"
                 ),
-                {"name": table.name, "last": json.dumps(last), "copied": copied},
+                {"name": table.name, "last": _written(last), "copied": copied},
             )
         progress(table.name, copied, total)
 
@@ -130,6 +135,14 @@ def _next(table: Table, key: Sequence[str], last: Sequence[Any] | None, batch: i
     by = ", ".join(f'"{name}"' for name in key)
     after = "" if last is None else f"WHERE ({by}) > ({', '.join('?' * len(key))}) "
     return f'SELECT {columns} FROM "{table.name}" {after}ORDER BY {by} LIMIT {batch}', last or ()
+
+
+def _written(key: Sequence[Any]) -> str:
+    return json.dumps([{"hex": part.hex()} if isinstance(part, bytes) else part for part in key])
+
+
+def _read(key: str) -> list[Any]:
+    return [bytes.fromhex(part["hex"]) if isinstance(part, dict) else part for part in json.loads(key)]
 
 
 def _put(tx: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
