@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 import pytest
 from sqlalchemy import text
-from stage import BODY, LINKS, PEOPLE
+from stage import BODY, LINKS, MONDAY, PEOPLE
 from test_run import ROOT
 from waiting import until
 
@@ -23,6 +23,7 @@ from nurture.engine.inbox import Inbox
 from nurture.engine.presence import clock_is_missing, present
 from nurture.engine.rules import Rules
 from nurture.engine.run import Engine
+from nurture.engine.shared_gate import SharedGate
 from nurture.errors import StoreError
 from nurture.journey.verdict import AT_ONCE
 from nurture.providers.base import Abilities, Account, Provider
@@ -221,6 +222,28 @@ def test_workers_outlive_the_loss_of_every_connection(opened):
             with opened.read() as tx:
                 others = "pid <> pg_backend_pid() AND datname = current_database()"
                 tx.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+
+
+# --- one provider, many workers
+
+
+def test_all_workers_together_keep_to_the_rate_of_the_provider(opened):
+    gates = [SharedGate(opened, "postmark", 10.0) for _ in range(3)]
+    allowed = [sum(gate.allows(5, MONDAY + timedelta(seconds=tenth / 10)) for gate in gates) for tenth in range(101)]
+    assert sum(allowed) == 101, "ten a second for ten seconds, and the first"
+    late = [gate.allows(50, MONDAY + timedelta(minutes=1)) for gate in gates]
+    assert sum(late) == 10, "credit of one second at most, however long nobody sent"
+    assert gates[0].allows(50, MONDAY) == 0, "a clock that is behind gains nothing"
+
+
+def test_what_a_provider_told_one_worker_holds_all_of_them(opened):
+    one, other = (SharedGate(opened, "postmark", None) for _ in range(2))
+    assert not other.shut(MONDAY)
+    one.close(MONDAY + timedelta(minutes=5), "429")
+    assert other.shut(MONDAY + timedelta(seconds=1))
+    assert other.allows(3, MONDAY + timedelta(seconds=2)) == 0
+    assert other.allows(3, MONDAY + timedelta(minutes=6)) == 3
+    assert not SharedGate(opened, "resend", None).shut(MONDAY)
 
 
 # --- presence

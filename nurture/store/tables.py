@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import (
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -342,6 +343,18 @@ class WorkerRow(SQLModel, table=True):
     seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
 
 
+class GateRow(SQLModel, table=True):
+    """How fast mail may leave to a provider, for all workers together."""
+
+    __tablename__ = "gate"
+
+    provider: str = Field(sa_column=Column(Text, primary_key=True))
+    credit: float = Field(sa_column=Column(Double, nullable=False))
+    at: datetime | None = Field(sa_column=Column(Instant))
+    closed_until: datetime | None = Field(sa_column=Column(Instant))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
 subscriber = metadata.tables["subscriber"]
 suppression = metadata.tables["suppression"]
 enrollment = metadata.tables["enrollment"]
@@ -356,3 +369,4 @@ deploy = metadata.tables["deploy"]
 blob = metadata.tables["blob"]
 pause = metadata.tables["pause"]
 worker = metadata.tables["worker"]
+gate = metadata.tables["gate"]

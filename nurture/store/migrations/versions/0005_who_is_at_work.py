@@ -1,4 +1,4 @@
-"""who is at work"""
+"""who is at work, and how fast mail may leave"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,7 +20,17 @@ def upgrade():
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
     )
+    op.create_table(
+        "gate",
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("credit", sa.Double(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_until", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", name=op.f("pk_gate")),
+    )
 
 
 def downgrade():
+    op.drop_table("gate")
     op.drop_table("worker")
