@@ -174,7 +174,7 @@ def latency(people: int) -> None:
         site.until(lambda: site.log.read_bytes().count(b"\n") >= people and site.said().count("Nurture runs") == 3)
         address = re.search(r"at (http://[\d.]+:\d+)", site.said())[1]
         time.sleep(3)
-        web = stack.enter_context(httpx.Client(base_url=address))
+        web = stack.enter_context(httpx.Client(base_url=address, headers={"User-Agent": "Mozilla/5.0 (X11)"}))
         for what, before, link, after in (
             ("answer on a page", "question", r"/q/\S+", "tour"),
             ("click, verdict at once", "tour", r"/c/\S+", "offer"),
