@@ -13,7 +13,19 @@ from nurture.errors import StoreError
 from nurture.journey.enrollment import Answer, Enrollment
 from nurture.journey.events import Kind
 from nurture.journey.ledger import State, after
-from nurture.store import attempts, deploys, enrollments, events, evidence, hooks, messages, pauses, people, tables
+from nurture.store import (
+    attempts,
+    deploys,
+    enrollments,
+    events,
+    evidence,
+    hooks,
+    messages,
+    pauses,
+    people,
+    reports,
+    tables,
+)
 from nurture.store.database import open_store
 
 NOW = datetime(2026, 6, 1, 10, tzinfo=UTC)
@@ -165,6 +177,10 @@ HOT = {
     "hooks to apply": (hooks.any_waiting, "ix_hook_waiting"),
     "messages of a hook": (lambda tx: messages.by_provider_ids(tx, "x", ["y"]), "ix_message_provider_id"),
     "what was reported of a message": (lambda tx: events.of_messages(tx, ["m"]), "ix_event_message"),
+    "clicks for a report": (lambda tx: reports.clicks(tx, "s", None, None), "ix_event_clicked"),
+    "what was drawn": (lambda tx: list(reports.draws(tx, "s")), "ix_event_told"),
+    "who bought": (lambda tx: list(reports.happened(tx, "bought", "review")), "ix_event_told"),
+    "purchases": (lambda tx: list(reports.purchases(tx)), "ix_event_told"),
 }
 
 

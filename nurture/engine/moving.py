@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nurture.journey.advance import advance, start_moment, starts
 from nurture.journey.branching import UNSUBSCRIBE
-from nurture.journey.enrollment import Award, End, Enrollment, Grant, Kept, Save, Send
+from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
 from nurture.language.sequence import END
 from nurture.store import enrollments, events, messages, people, suppressions, wakeups
@@ -170,6 +170,9 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                 detail: dict[str, object] = {"answer": value}
                 moves.notes.append(_note(after, now, kind="kept", step=step, reason="", detail=detail))
                 moves.echoes.append((subscriber.id, _echo("kept", f"{sequence.name}.{step}", now)))
+            case Drawn(step, way, split, arm):
+                lottery: dict[str, object] = {"way": way, "split": split}
+                moves.notes.append(_note(after, now, kind="drawn", step=step, reason=arm, detail=lottery))
             case Award(name):
                 moves.notes.append(_note(after, now, kind="awarded", reason=name))
             case Grant(step, product, _, deadline):
@@ -197,7 +200,7 @@ def _knows(moves: Moves, subscriber: Subscriber) -> None:
 
 
 def _note(
-    enrollment: Enrollment, now: datetime, *, kind: str = "", step: str = "", reason: str | None = None,
+    enrollment: Enrollment, now: datetime, *, kind: str = "", step: str | None = None, reason: str | None = None,
     detail: dict[str, object] | None = None,
 ) -> events.Recorded:  # fmt: skip
     return events.Recorded(
@@ -207,7 +210,7 @@ def _note(
         enrollment=enrollment.id,
         subscriber=enrollment.subscriber,
         sequence=enrollment.sequence,
-        step=step or enrollment.step,
+        step=enrollment.step if step is None else step,
         reason=enrollment.because if reason is None else reason,
         detail=detail or {},
     )

@@ -220,6 +220,23 @@ class EventRow(SQLModel, table=True):
             sqlite_where=text("judged_at IS NOT NULL AND human IS NULL"),
             postgresql_where=text("judged_at IS NOT NULL AND human IS NULL"),
         ),
+        Index(
+            "ix_event_clicked",
+            "sequence",
+            "step",
+            "human",
+            "enrollment",
+            sqlite_where=text("kind = 'clicked'"),
+            postgresql_where=text("kind = 'clicked'"),
+        ),
+        Index(
+            "ix_event_told",
+            "kind",
+            "sequence",
+            "reason",
+            sqlite_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
+            postgresql_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
+        ),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))

@@ -16,7 +16,7 @@ from nurture.engine.presence import clock_is_missing
 from nurture.errors import NurtureError
 from nurture.language.graph import STYLE
 from nurture.store import deploys
-from nurture.web import api, dashboard, hooks, links, login, manage, metrics
+from nurture.web import api, dashboard, hooks, links, login, manage, metrics, sequences
 from nurture.web.access import Access
 from nurture.web.doors import ROWS, Doors
 from nurture.web.site import PAGES, Site, in_thread, page
@@ -57,6 +57,7 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
         Route("/pages/{file}", in_thread(_file)),
         *login.routes(site),
         *dashboard.routes(site),
+        *sequences.routes(site),
         *manage.routes(site),
     ]
     app.include_router(api.router(site))
