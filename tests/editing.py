@@ -1,6 +1,7 @@
 """Ladders that are edited at random: a model of one, its text, and a next version that people inside it can follow."""
 
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 HEAD = "start: manual\nfrom: Ada <ada@example.com>\nsteps:\n"
 
@@ -60,13 +61,16 @@ def edited(old, dice):
         at = dice(0, len(rungs) - 1)
         match dice(0, 6):
             case 0:
-                rungs[at] = replace(rungs[at], name=f"n{rungs[at].id}")
+                taken = {*(rung.name for rung in rungs), *was.values()}
+                fresh = next(name for n in count() if (name := f"n{rungs[at].id}_{n}") not in taken)
+                rungs[at] = replace(rungs[at], name=fresh)
             case 1:
                 other = dice(0, len(rungs) - 1)
                 if rungs[at].id in was and rungs[other].id in was and other != at:
                     one, two = rungs[at], rungs[other]
                     rungs[at], rungs[other] = replace(one, name=two.name), replace(two, name=one.name)
-            case 2 if len(rungs) > 1:
+            case 2 if len(rungs) > 1 and rungs[at].name == was.get(rungs[at].id, rungs[at].name):
+                # of a step whose name another has now, no rule can say where its people go
                 rungs.pop(at)
             case 3:
                 number = 100 + dice(0, 10**6)

@@ -66,7 +66,7 @@ def test_three_hundred_people_while_the_engine_runs(url, tmp_path, capfd):
     workers = 1 if url.startswith("sqlite") else 2
     engines = [
         subprocess.Popen(
-            [sys.executable, "-m", "nurture", "-C", str(folder), "run", "--only", "worker"],
+            [sys.executable, "-m", "nurture", "-C", str(folder), "run", "--port", "0"],
             env={**os.environ, "PYTHONUNBUFFERED": "1"}, stderr=subprocess.PIPE, text=True,
         )
         for _ in range(workers)

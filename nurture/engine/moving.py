@@ -16,7 +16,7 @@ from nurture.journey.advance import advance, start_moment, starts
 from nurture.journey.branching import has_place
 from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
-from nurture.store import enrollments, events, messages, people, suppressions
+from nurture.store import enrollments, events, messages, people, suppressions, wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -255,6 +255,10 @@ def _write(tx: Connection, moves: Moves, now: datetime) -> Carried:
     ]
     planned = set(messages.plan(tx, plans, now).values())
     enrollments.save(tx, [_unmailed(moves, plan, now) for plan in plans if plan.enrollment not in planned])
+    if planned:
+        wakeups.want(tx, "send")
+    if any(place.due_at is not None and place.due_at <= now for place in moves.enrollments.values()):
+        wakeups.want(tx, "tick")
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
     ended = sum(1 for note in moves.notes if note.kind == "ended")
