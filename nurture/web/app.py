@@ -15,7 +15,7 @@ import nurture
 from nurture.errors import NurtureError
 from nurture.language.graph import STYLE
 from nurture.store import deploys
-from nurture.web import api, dashboard, hooks, links, login, manage, sequences
+from nurture.web import api, dashboard, everyone, hooks, links, login, manage, operations, person, sequences
 from nurture.web.access import Access
 from nurture.web.doors import ROWS, Doors
 from nurture.web.site import PAGES, Site, in_thread, page
@@ -56,6 +56,9 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
         *login.routes(site),
         *dashboard.routes(site),
         *sequences.routes(site),
+        *everyone.routes(site),
+        *person.routes(site),
+        *operations.routes(site),
         *manage.routes(site),
     ]
     app.include_router(api.router(site))
