@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nurture.engine.show import person
 from nurture.journey.advance import patience
 from nurture.journey.branching import Case
-from nurture.journey.ledger import State
+from nurture.journey.ledger import LEFT, State
 from nurture.language.chart import GOAL, chart
 from nurture.store import enrollments, messages, pauses, people
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 DECISIONS = frozenset({"starting", "waiting", "asked", "ended", "kept", "granted", "awarded", "moved"})
 """Entries of the log that we wrote ourselves; all others came from outside."""
+
+
+HELD = re.compile(r"→ \S+ \((.+)\)$|^\S+ is held: (.+)$")
+"""Where a decision says what holds the mail it led to: a window, a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,21 @@ def _place(seen: _Seen, place: Enrollment) -> dict[str, Any]:
         "started_at": _iso(place.started_at),
         "ended": place.ended,
         "ended_at": _iso(place.ended_at),
-        "because": place.because,
+        "because": _came(seen, place),
         "asked": list(place.asked),
         "answers": {root: kept.value for root, kept in place.answers.items()},
         "offers": {root: _iso(at) for root, at in place.offers.items()},
         "data": dict(place.data),
         "next": _next(seen, sequence, place),
     }
+
+
+def _came(seen: _Seen, place: Enrollment) -> str:
+    """What led them to their step; once its mail has left, the mail remembers."""
+    row = seen.mail.get((place.id, place.step))
+    return (
+        row.reason if place.phase == "asked" and row is not None and row.state in LEFT and row.reason else place.because
+    )
 
 
 # --- what comes next
@@ -135,6 +148,9 @@ def _waits(seen: _Seen, place: Enrollment) -> list[str]:
     found = []
     if place.due_at is not None and place.due_at > seen.now:
         found.append(f"the wait is over {_at(place.due_at)}{f', at {place.waits_for}' if place.waits_for else ''}")
+        held = HELD.search(place.because)
+        if held is not None:
+            found.append(held[1] or held[2])
     elif place.due_at is not None:
         found.append("nothing holds it: it goes with the engine's next turn")
     return found + _judged(seen, place) + _paused(seen, place.sequence)

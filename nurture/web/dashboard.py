@@ -80,27 +80,15 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     if reports is not None and now - reports > LATE:
         found.append(_need("Reports of providers wait.", f"The oldest came {reports:%d %b %H:%M} UTC.", "/inbox"))
     troubles = listing.troubles(tx)
-    if troubles.get(State.UNKNOWN):
-        number = troubles[State.UNKNOWN]
+    doubt, refused, unread = troubles.get(State.UNKNOWN, 0), troubles.get(State.FAILED, 0), listing.failed_hooks(tx)
+    if doubt:
+        what = f"{_many(doubt, 'mail')}: nobody knows whether {'it' if doubt == 1 else 'they'} left."
+        found.append(_need(what, "Evidence settles it, or you do.", "/outbox?state=unknown"))
+    if refused:
+        found.append(_need(f"{_many(refused, 'mail')} refused for good.", "Each says why.", "/outbox?state=failed"))
+    if unread:
         found.append(
-            _need(
-                f"Of {number} mails nobody knows whether they left.",
-                "Evidence settles them, or you.",
-                "/outbox?state=unknown",
-            )
-        )
-    if troubles.get(State.FAILED):
-        found.append(
-            _need(
-                f"{troubles[State.FAILED]} mails were refused for good.",
-                "The reason stands beside each.",
-                "/outbox?state=failed",
-            )
-        )
-    quarantined = listing.failed_hooks(tx)
-    if quarantined:
-        found.append(
-            _need(f"{quarantined} reports could not be read.", "They are kept, and can be replayed.", "/inbox?failed")
+            _need(f"{_many(unread, 'report')} that could not be read.", "Kept, and can be replayed.", "/inbox?failed")
         )
     found += [
         _need(
@@ -115,3 +103,7 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
 
 def _need(what: str, so: str, at: str) -> dict[str, str]:
     return {"what": what, "so": so, "at": at}
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
