@@ -12,7 +12,7 @@ from nurture.store.database import open_store
 AXE = Path(__file__).parent.parent / ".node" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = (
     "/", "/people", "/people/1", "/people/999", "/outbox", "/outbox?state=unknown", "/inbox", "/inbox/1", "/deploys",
-    "/audit", "/settings", "/access", "/password",
+    "/audit", "/settings", "/access", "/docs", "/password",
 )  # fmt: skip
 SCREENS = {
     "wide": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},

@@ -15,7 +15,19 @@ import nurture
 from nurture.errors import NurtureError
 from nurture.language.graph import STYLE
 from nurture.store import deploys
-from nurture.web import api, dashboard, everyone, hooks, links, login, manage, operations, person, sequences
+from nurture.web import (
+    api,
+    dashboard,
+    described,
+    everyone,
+    hooks,
+    links,
+    login,
+    manage,
+    operations,
+    person,
+    sequences,
+)
 from nurture.web.access import Access
 from nurture.web.doors import ROWS, Doors
 from nurture.web.site import PAGES, Site, in_thread, page
@@ -46,7 +58,7 @@ def build(site: Site, first: Sequence[BaseRoute] = (), *, framed: bool = False) 
 
 def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
     """All routes, without the doors before them."""
-    app = FastAPI(title="Nurture", version=nurture.__version__, redoc_url=None)
+    app = FastAPI(title="Nurture", version=nurture.__version__, docs_url=None, redoc_url=None)
     app.router.routes[:0] = first
     app.router.routes += [
         *hooks.routes(site),
@@ -62,6 +74,7 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
         *manage.routes(site),
     ]
     app.include_router(api.router(site))
+    app.router.routes += described.routes(app)
     app.add_exception_handler(NurtureError, _trouble)
     return app
 
@@ -105,7 +118,6 @@ class Headers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        docs = scope["path"] in ("/docs", "/docs/oauth2-redirect")
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -117,8 +129,7 @@ class Headers:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
                 headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
                 headers.setdefault("Cache-Control", "no-store")
-                if not docs:  # FastAPI's page of the API loads its script from a CDN
-                    headers.setdefault("Content-Security-Policy", self.policy)
+                headers.setdefault("Content-Security-Policy", self.policy)
             await send(message)
 
         await self.app(scope, receive, with_headers)

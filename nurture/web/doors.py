@@ -60,7 +60,7 @@ ROWS: tuple[Row, ...] = (
     Row("/access/tokens", "admin", "admin"),
     Row("/access/tokens/remove", "admin", "admin"),
     Row("/openapi", "view"),
-    Row("/docs", "view"),
+    Row("/docs", "view", title="API"),
     Row("/api/subscribers", "view", "edit"),
     Row("/api/subscribers/{email}", "view", "edit"),
     Row("/api/events", "view", "edit"),
