@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from nurture.cli.main import app
 from nurture.engine.deploy import problems_of
@@ -96,7 +97,7 @@ def run(*words):
     subprocess.run([sys.executable, "-m", "nurture", *words], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *(ROOT / "deploy").iterdir()], ids=lambda page: page.name)
 def test_every_setting_and_command_that_is_named_exists(page):
     text = page.read_text()
     for name in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", text):
@@ -118,3 +119,13 @@ def test_every_provider_has_its_line_and_its_paragraph():
 def test_every_file_that_is_linked_is_there(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_the_containers_run_commands_that_exist():
+    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    known = typer.main.get_command(app).commands
+    assert {name: service["command"][:3] for name, service in services.items() if name != "database"} == {
+        "web": ["run", "--only", "web"], "clock": ["run", "--only", "clock"], "worker": ["worker"],
+    }  # fmt: skip
+    assert {"run", "worker"} <= set(known)
+    assert "/nurture run --only %i" in (ROOT / "deploy/nurture@.service").read_text()

@@ -13,11 +13,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nurture.journey.advance import advance, start_moment, starts
-from nurture.journey.branching import UNSUBSCRIBE
+from nurture.journey.branching import has_place
 from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
-from nurture.language.sequence import END
-from nurture.store import enrollments, events, messages, people, suppressions
+from nurture.store import enrollments, events, messages, people, suppressions, wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from nurture.engine.deploy import Deployed
     from nurture.journey.enrollment import Subscriber
-    from nurture.language.sequence import Sequence
 
 Reached = tuple[Enrollment, "Subscriber", Event]
 
@@ -141,7 +139,7 @@ def _fresh(sequence: str, last: Enrollment | None, subscriber: int, event: Event
 def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: datetime) -> None:
     before = moves.enrollments[number]
     sequence = deployed.sequences.get(before.sequence)
-    if sequence is None or not _has_place(sequence, before):
+    if sequence is None or not has_place(sequence, before):
         if before.due_at is not None and before.due_at <= now:
             why = f"held: {before.sequence} has no step {before.step} in the running version"
             moves.enrollments[number] = replace(before, due_at=now + LOOK_AGAIN, because=why)
@@ -183,11 +181,6 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                     moves.echoes.append((subscriber.id, _echo("goal", sequence.name, now)))
                 if how == "unsubscribed" and event.kind is not Kind.UNSUBSCRIBED:
                     moves.echoes.append((subscriber.id, Event(Kind.UNSUBSCRIBED, now)))
-
-
-def _has_place(sequence: Sequence, enrollment: Enrollment) -> bool:
-    step = enrollment.step
-    return step in sequence.steps or step in ("", END, UNSUBSCRIBE) or enrollment.phase in ("starting", "ended")
 
 
 def _echo(happening: str, name: str, now: datetime) -> Event:
@@ -262,6 +255,10 @@ def _write(tx: Connection, moves: Moves, now: datetime) -> Carried:
     ]
     planned = set(messages.plan(tx, plans, now).values())
     enrollments.save(tx, [_unmailed(moves, plan, now) for plan in plans if plan.enrollment not in planned])
+    if planned:
+        wakeups.want(tx, "send")
+    if any(place.due_at is not None and place.due_at <= now for place in moves.enrollments.values()):
+        wakeups.want(tx, "tick")
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
     ended = sum(1 for note in moves.notes if note.kind == "ended")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nurture.journey import timing
 from nurture.journey.enrollment import Drawn, Effect, End, Ended, Enrollment, Facts, changed
 from nurture.language.conditions import UNKNOWN, Condition, Lookup
-from nurture.language.sequence import AtClock, Exit, Goto, Split, target_name
+from nurture.language.sequence import END, AtClock, Exit, Goto, Split, target_name
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -125,6 +125,12 @@ def end(case: Case, enrollment: Enrollment, how: Ended, because: str, *, by_no: 
         because=because,
     )
     return ended, (End(how),)
+
+
+def has_place(sequence: Sequence, enrollment: Enrollment) -> bool:
+    """Whether this sequence knows where the person stands."""
+    step = enrollment.step
+    return step in sequence.steps or step in ("", END, UNSUBSCRIBE) or enrollment.phase in ("starting", "ended")
 
 
 def left(target: Exit) -> Ended:

@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import (
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -383,6 +384,33 @@ class PauseRow(SQLModel, table=True):
     because: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class WorkerRow(SQLModel, table=True):
+    """A process at work, as it said itself when it was seen last."""
+
+    __tablename__ = "worker"
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    host: str = Field(sa_column=Column(Text, nullable=False))
+    process: int = Field(sa_column=Column(Integer, nullable=False))
+    version: str = Field(sa_column=Column(Text, nullable=False))
+    runs: list[str] = Field(sa_column=Column(Json, nullable=False))
+    clock: int = Field(sa_column=Column(Integer, nullable=False))
+    started_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class GateRow(SQLModel, table=True):
+    """How fast mail may leave to a provider, for all workers together."""
+
+    __tablename__ = "gate"
+
+    provider: str = Field(sa_column=Column(Text, primary_key=True))
+    credit: float = Field(sa_column=Column(Double, nullable=False))
+    at: datetime | None = Field(sa_column=Column(Instant))
+    closed_until: datetime | None = Field(sa_column=Column(Instant))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
 subscriber = metadata.tables["subscriber"]
 suppression = metadata.tables["suppression"]
 enrollment = metadata.tables["enrollment"]
@@ -396,3 +424,5 @@ installation = metadata.tables["installation"]
 deploy = metadata.tables["deploy"]
 blob = metadata.tables["blob"]
 pause = metadata.tables["pause"]
+worker = metadata.tables["worker"]
+gate = metadata.tables["gate"]

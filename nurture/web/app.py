@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import nurture
+from nurture.engine.presence import clock_is_missing
 from nurture.errors import NurtureError
 from nurture.language.graph import STYLE
 from nurture.store import deploys
@@ -24,6 +25,7 @@ from nurture.web import (
     links,
     login,
     manage,
+    metrics,
     operations,
     person,
     sequences,
@@ -63,6 +65,7 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
     app.router.routes += [
         *hooks.routes(site),
         *links.routes(site),
+        *metrics.routes(site),
         Route("/healthz", in_thread(lambda _: _health(site))),
         Route("/pages/{file}", in_thread(_file)),
         *login.routes(site),
@@ -94,8 +97,11 @@ def _health(site: Site) -> Response:
     try:
         with site.store.read() as tx:
             deployed = deploys.latest_id(tx)
-    except NurtureError as error:
-        return JSONResponse({"status": "down", "error": str(error)}, 503)
+        missing = clock_is_missing(site.store, site.now())
+    except NurtureError:
+        return JSONResponse({"status": "down", "error": "the database cannot be used"}, 503)
+    if missing:
+        return JSONResponse({"status": "down", "error": "no clock was seen for a minute: nothing falls due"}, 503)
     return JSONResponse({"status": "ok", "version": nurture.__version__, "deploy": deployed})
 
 

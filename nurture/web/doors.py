@@ -32,6 +32,7 @@ ROWS: tuple[Row, ...] = (
     Row("/u/{token}", "anyone", "anyone"),
     Row("/hooks/{provider}", "anyone", "anyone"),
     Row("/healthz", "anyone"),
+    Row("/metrics", "anyone"),  # it looks itself: this machine needs no token
     Row("/pages/{file}", "anyone"),
     Row("/login", "door", "door"),
     Row("/setup/{token}", "door", "door"),

@@ -18,6 +18,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "clock": machine.clock,
         "database": machine.database,
         "queues": machine.queues,
+        "at work": machine.at_work,
     }
 )
 
