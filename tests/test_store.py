@@ -170,7 +170,8 @@ HOT = {
         lambda tx: attempts.claim(tx, NOW, lease=LEASE, owner="me", limit=9, paused=()),
         "ix_message_due",
     ),
-    "unknown attempts": (lambda tx: evidence.unknown(tx, 9), "ix_message_unsettled"),
+    # both of its indexes hold little but what is asked for; an empty database may choose either
+    "unknown attempts": (lambda tx: evidence.unknown(tx, 9), ("ix_message_unsettled", "ix_message_trouble")),
     "overdue attempts": (lambda tx: evidence.any_unsettled(tx, NOW), "ix_message_unsettled"),
     "clicks to judge": (lambda tx: events.to_judge(tx, NOW, 500), "ix_event_judge"),
     "when the next click is judged": (events.peek, "ix_event_judge"),
@@ -206,7 +207,8 @@ def test_hot_questions_are_answered_by_their_index(store, question):
                 plans += tx.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
             else:
                 plans += [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-    assert any(index in line for line in plans), plans
+    wanted = (index,) if isinstance(index, str) else index
+    assert any(name in line for line in plans for name in wanted), plans
 
 
 # --- people

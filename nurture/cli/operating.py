@@ -132,16 +132,24 @@ def _held(at: At, store: Store, sequence: str, now: str | None) -> str:
 
 def config(context: typer.Context) -> None:
     """Every setting, its value and where it comes from. Secrets are not shown."""
+    for name, shown, source, means in settings_shown(context.obj):
+        say.out.print(name, style="bold", end="")
+        say.out.print(f" = {shown}", end="", markup=False)
+        say.out.print(f"  ({source})  {means}", style="dim", markup=False)
+
+
+def settings_shown(at: At) -> tuple[tuple[str, str, str, str], ...]:
+    """Of every setting its name, its value without secrets, where it comes from, what it means."""
     from nurture.settings import PREFIX, Settings, where_from
 
-    at: At = context.obj
     settings, sources = at.settings, where_from(at.folder)
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        shown = _shown(name, value)
-        say.out.print(f"{PREFIX}{name.upper()}", style="bold", end="")
-        say.out.print(f" = {shown}", end="", markup=False)
-        say.out.print(f"  ({sources.get(name, 'default')})  {field.description}", style="dim", markup=False)
+    return tuple(
+        (
+            f"{PREFIX}{name.upper()}", _shown(name, getattr(settings, name)), sources.get(name, "default"),
+            field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    )  # fmt: skip
 
 
 def _shown(name: str, value: object) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nurture.cli import say
+from nurture.cli.operating import settings_shown
 from nurture.cli.operators import nobody, refuse_to_be_public
 from nurture.cli.project import At
 from nurture.cli.starting import RECIPES
@@ -152,7 +153,7 @@ def _serve(
     site = Site(
         engine.store, engine.current, engine.links, inbox, accounts, engine.now,
         settings.admin_token.get_secret_value(), settings.base_url, frozenset(settings.allowed_names),
-        secrets.token_urlsafe(32),
+        secrets.token_urlsafe(32), settings_shown(at),
     )  # fmt: skip
     where = stack.enter_context(serving(build(site), listening, settings.proxies))
     if nobody(engine.store):

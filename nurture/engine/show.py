@@ -149,7 +149,7 @@ def _event(row: events.Row) -> dict[str, object]:
         "url": row.url,
         "verdict": verdicts[row.human] if judged else None,
         "reason": row.reason,
-        "answer": row.answer,
+        "answer": row.answer if row.answer is not None else row.detail.get("answer"),
     }
 
 

@@ -130,6 +130,20 @@ class EnrollmentRow(SQLModel, table=True):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_enrollment_place",
+            "sequence",
+            "step",
+            "subscriber",
+            sqlite_where=text("phase <> 'ended'"),
+            postgresql_where=text("phase <> 'ended'"),
+        ),
+        Index(
+            "ix_enrollment_goal",
+            "ended_at",
+            sqlite_where=text("ended = 'goal'"),
+            postgresql_where=text("ended = 'goal'"),
+        ),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
@@ -165,6 +179,19 @@ class MessageRow(SQLModel, table=True):
             "deadline",
             sqlite_where=text("state IN ('sending', 'unknown')"),
             postgresql_where=text("state IN ('sending', 'unknown')"),
+        ),
+        Index(
+            "ix_message_trouble",
+            "state",
+            "id",
+            sqlite_where=text("state IN ('unknown', 'failed', 'bounced', 'complained', 'abandoned')"),
+            postgresql_where=text("state IN ('unknown', 'failed', 'bounced', 'complained', 'abandoned')"),
+        ),
+        Index(
+            "ix_message_sent",
+            "sent_at",
+            sqlite_where=text("sent_at IS NOT NULL"),
+            postgresql_where=text("sent_at IS NOT NULL"),
         ),
         Index("ix_message_provider_id", "provider_id"),
         Index("ix_message_subscriber", "subscriber"),
@@ -237,6 +264,12 @@ class EventRow(SQLModel, table=True):
             sqlite_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
             postgresql_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
         ),
+        Index(
+            "ix_event_kept",
+            "at",
+            sqlite_where=text("kind = 'kept'"),
+            postgresql_where=text("kind = 'kept'"),
+        ),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
@@ -268,6 +301,12 @@ class HookRow(SQLModel, table=True):
             "id",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_hook_quarantined",
+            "id",
+            sqlite_where=text("state = 'quarantined'"),
+            postgresql_where=text("state = 'quarantined'"),
         ),
     )
 
