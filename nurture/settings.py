@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     awaiting: Span = Field(timedelta(hours=24), description="how long evidence of such a mail is awaited")
     send_timeout: Span = Field(timedelta(seconds=20), description="the wall for one attempt to send")
     senders: int = Field(20, ge=1, le=500, description="requests to the provider at the same time")
+    cluster: Literal["auto", "off"] = Field(
+        "auto", description="on PostgreSQL, whether Procrastinate's workers are woken (where they are installed)"
+    )
     allowed_hosts: Names = Field((), description="where an ask may lead that takes its address from an event")
     reply_domain: str = Field(
         "", pattern=r"^([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$|^$",

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 from nurture.engine import offering
 from nurture.journey.advance import advance, start_moment, starts
-from nurture.journey.branching import UNSUBSCRIBE
-from nurture.journey.enrollment import Award, End, Enrollment, Grant, Kept, Save, Send
+from nurture.journey.branching import has_place
+from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
-from nurture.language.sequence import END
-from nurture.store import enrollments, events, messages, people, suppressions
+from nurture.store import enrollments, events, messages, people, suppressions, wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from nurture.engine.deploy import Deployed
     from nurture.journey.enrollment import Subscriber
-    from nurture.language.sequence import Sequence
 
 Reached = tuple[Enrollment, "Subscriber", Event]
 
@@ -144,7 +142,7 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
     before = moves.enrollments[number]
     moves.began.setdefault(number, before)
     sequence = deployed.sequences.get(before.sequence)
-    if sequence is None or not _has_place(sequence, before):
+    if sequence is None or not has_place(sequence, before):
         if before.due_at is not None and before.due_at <= now:
             why = f"held: {before.sequence} has no step {before.step} in the running version"
             moves.enrollments[number] = replace(before, due_at=now + LOOK_AGAIN, because=why)
@@ -173,6 +171,9 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                 detail: dict[str, object] = {"answer": value}
                 moves.notes.append(_note(after, now, kind="kept", step=step, reason="", detail=detail))
                 moves.echoes.append((subscriber.id, _echo("kept", f"{sequence.name}.{step}", now)))
+            case Drawn(step, way, split, arm):
+                lottery: dict[str, object] = {"way": way, "split": split}
+                moves.notes.append(_note(after, now, kind="drawn", step=step, reason=arm, detail=lottery))
             case Award(name):
                 moves.notes.append(_note(after, now, kind="awarded", reason=name))
             case Grant(step, product, _, deadline):
@@ -185,11 +186,6 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                     moves.echoes.append((subscriber.id, Event(Kind.UNSUBSCRIBED, now)))
 
 
-def _has_place(sequence: Sequence, enrollment: Enrollment) -> bool:
-    step = enrollment.step
-    return step in sequence.steps or step in ("", END, UNSUBSCRIBE) or enrollment.phase in ("starting", "ended")
-
-
 def _echo(happening: str, name: str, now: datetime) -> Event:
     return Event(Kind.HAPPENED, now, happening=happening, name=name)
 
@@ -200,7 +196,7 @@ def _knows(moves: Moves, subscriber: Subscriber) -> None:
 
 
 def _note(
-    enrollment: Enrollment, now: datetime, *, kind: str = "", step: str = "", reason: str | None = None,
+    enrollment: Enrollment, now: datetime, *, kind: str = "", step: str | None = None, reason: str | None = None,
     detail: dict[str, object] | None = None,
 ) -> events.Recorded:  # fmt: skip
     return events.Recorded(
@@ -210,7 +206,7 @@ def _note(
         enrollment=enrollment.id,
         subscriber=enrollment.subscriber,
         sequence=enrollment.sequence,
-        step=step or enrollment.step,
+        step=enrollment.step if step is None else step,
         reason=enrollment.because if reason is None else reason,
         detail=detail or {},
     )
@@ -264,6 +260,10 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
         messages.cancel(tx, moves.left, "the person moved on")
     planned = set(messages.plan(tx, made.plans, now).values())
     enrollments.save(tx, [_unmailed(moves, plan, now) for plan in made.plans if plan.enrollment not in planned])
+    if planned:
+        wakeups.want(tx, "send")
+    if any(place.due_at is not None and place.due_at <= now for place in moves.enrollments.values()):
+        wakeups.want(tx, "tick")
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
     ended = sum(1 for note in moves.notes if note.kind == "ended")

@@ -146,7 +146,7 @@ class Sender:
         self._provider = provider
         self._links = links
         self._owner = token_hex(8)
-        self.gate = Gate(account.rate)
+        self.gate = _gate(store, provider.name, account.rate)
         self._ready: deque[Ready] = deque()
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._back: SimpleQueue[Outcome] = SimpleQueue()
@@ -358,6 +358,15 @@ class Sender:
                 continue
             outcome = _attempt(send, work.ready, work.attempt)
             self._back.put(replace(outcome, took=monotonic() - began))
+
+
+def _gate(store: Store, provider: str, rate: float | None) -> Gate:
+    """On SQLite one engine works, so its own memory will do."""
+    if store.dialect == "sqlite":
+        return Gate(rate)
+    from nurture.engine.shared_gate import SharedGate
+
+    return SharedGate(store, provider, rate)
 
 
 def _attempt(send: object, ready: Ready, attempt: int) -> Outcome:

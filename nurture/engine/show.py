@@ -61,7 +61,7 @@ def barred(store: Store, email: str) -> dict[str, object] | None:
 def _barred(found: suppressions.Barred | None) -> dict[str, object] | None:
     if found is None:
         return None
-    return {"reason": found.reason, "because": found.because, "since": _iso(found.since)}
+    return {"reason": found.reason, "because": found.because, "since": iso(found.since)}
 
 
 def outbox(store: Store, state: State | None, limit: int | None = None) -> list[dict[str, object]]:
@@ -113,8 +113,8 @@ def offer_document(offer: offers.Offer, now: datetime) -> dict[str, object]:
         "code": offer.code,
         "product": offer.product,
         "valid": offer.redeemed_at is None and not offer.over(now),
-        "deadline": _iso(offer.deadline),
-        "redeemed": _iso(offer.redeemed_at),
+        "deadline": iso(offer.deadline),
+        "redeemed": iso(offer.redeemed_at),
     }
 
 
@@ -124,9 +124,9 @@ def _offer(offer: offers.Offer) -> dict[str, object]:
         "step": offer.step,
         "product": offer.product,
         "code": offer.code,
-        "deadline": _iso(offer.deadline),
-        "granted": _iso(offer.granted_at),
-        "redeemed": _iso(offer.redeemed_at),
+        "deadline": iso(offer.deadline),
+        "granted": iso(offer.granted_at),
+        "redeemed": iso(offer.redeemed_at),
     }
 
 
@@ -137,8 +137,8 @@ def message(row: messages.Row) -> dict[str, object]:
         "step": row.step,
         "state": row.state.value,
         "subject": row.subject,
-        "sent_at": _iso(row.sent_at),
-        "due_at": _iso(row.due_at),
+        "sent_at": iso(row.sent_at),
+        "due_at": iso(row.due_at),
         "attempt": row.attempt,
         "provider": row.provider,
         "provider_id": row.provider_id,
@@ -152,10 +152,10 @@ def _place(place: Enrollment) -> dict[str, object]:
         "pass": place.number,
         "step": place.step,
         "phase": "waiting" if place.phase == "starting" else place.phase,
-        "due_at": _iso(place.due_at),
+        "due_at": iso(place.due_at),
         "ended": place.ended,
-        "started_at": _iso(place.started_at),
-        "ended_at": _iso(place.ended_at),
+        "started_at": iso(place.started_at),
+        "ended_at": iso(place.ended_at),
         "because": place.because,
     }
 
@@ -167,7 +167,7 @@ def _answers(place: Enrollment) -> list[dict[str, object]]:
             "step": step,
             "kept": True,
             "answer": answer.value,
-            "at": _iso(answer.at),
+            "at": iso(answer.at),
             "verdict": "human",
         }
         for step, answer in place.answers.items()
@@ -179,15 +179,15 @@ def _event(row: events.Row) -> dict[str, object]:
     verdicts = {True: "human", False: "machine", None: "waiting" if row.judged_at else None}
     return {
         "kind": row.kind,
-        "at": _iso(row.at),
+        "at": iso(row.at),
         "sequence": row.sequence,
         "step": row.step,
         "url": row.url,
         "verdict": verdicts[row.human] if judged else None,
         "reason": row.reason,
-        "answer": row.answer,
+        "answer": row.answer if row.answer is not None else row.detail.get("answer"),
     }
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -115,6 +115,14 @@ class Split:
 
     shares: tuple[tuple[Goto | Exit, int], ...]
 
+    def __str__(self) -> str:
+        return ", ".join(f"{target_name(target)} {percent}%" for target, percent in self.shares)
+
+
+def target_name(target: Goto | Exit) -> str:
+    """Where it leads, as it was written: the step's name, `end` or `unsubscribe`."""
+    return target.step if isinstance(target, Goto) else target.how
+
 
 Go = Goto | Exit | Split
 

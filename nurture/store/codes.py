@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select, update
 
-from nurture.store import tables
+from nurture.store import offer_tables
 from nurture.store.dialect import chunks, insert, locked
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-table = tables.code
+table = offer_tables.code
 c = table.c
 
 

@@ -127,13 +127,14 @@ def cancel(tx: Connection, keep: Mapping[int, str], reason: str) -> None:
     """
     changing = (
         update(table)
-        .where(c.enrollment == bindparam("place"))
-        .where(c.step != bindparam("keeping"))
         .where(or_(c.state == PLANNED, c.state == CLAIMED))  # IN expands, which many sets at once do not allow
         .where(c.uncertain == 0)
         .values(state=State.CANCELLED.value, due_at=None, reason=reason)
     )
-    tx.execute(changing, [{"place": place, "keeping": step} for place, step in keep.items()])
+    for some in chunks([place for place, step in keep.items() if not step]):
+        tx.execute(changing.where(c.enrollment.in_(some)))
+    if rest := [{"place": place, "keeping": step} for place, step in keep.items() if step]:
+        tx.execute(changing.where(c.enrollment == bindparam("place")).where(c.step != bindparam("keeping")), rest)
 
 
 def in_flight(tx: Connection, sequence: str, steps: Collection[str]) -> set[int]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import or_, select, update
 
 from nurture.journey.enrollment import Granted
-from nurture.store import tables
+from nurture.store import offer_tables, tables
 from nurture.store.dialect import chunks, insert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-table = tables.offer
+table = offer_tables.offer
 c = table.c
 
 

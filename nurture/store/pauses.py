@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 table = tables.pause
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Mail that is held: of one sequence, or of all when the name is ""."""
+
+    name: str
+    since: datetime
+    because: str
+
+
 def pause(tx: Connection, name: str, because: str, now: datetime) -> None:
     row = {"name": name, "since": now, "because": because}
     tx.execute(insert(tx, table).on_conflict_do_nothing(index_elements=["name"]), [row])
@@ -29,3 +39,9 @@ def resume(tx: Connection, name: str) -> bool:
 
 def paused(tx: Connection) -> Collection[str]:
     return frozenset(tx.execute(select(table.c.name)).scalars())
+
+
+def listing(tx: Connection) -> list[Row]:
+    """All mail that is held, and why."""
+    query = select(table.c.name, table.c.since, table.c.because).order_by(table.c.since)
+    return [Row(*row) for row in tx.execute(query)]

@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import (
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -129,6 +130,20 @@ class EnrollmentRow(SQLModel, table=True):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_enrollment_place",
+            "sequence",
+            "step",
+            "subscriber",
+            sqlite_where=text("phase <> 'ended'"),
+            postgresql_where=text("phase <> 'ended'"),
+        ),
+        Index(
+            "ix_enrollment_goal",
+            "ended_at",
+            sqlite_where=text("ended = 'goal'"),
+            postgresql_where=text("ended = 'goal'"),
+        ),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
@@ -165,6 +180,19 @@ class MessageRow(SQLModel, table=True):
             sqlite_where=text("state IN ('sending', 'unknown')"),
             postgresql_where=text("state IN ('sending', 'unknown')"),
         ),
+        Index(
+            "ix_message_trouble",
+            "state",
+            "id",
+            sqlite_where=text("state IN ('unknown', 'failed', 'bounced', 'complained', 'abandoned')"),
+            postgresql_where=text("state IN ('unknown', 'failed', 'bounced', 'complained', 'abandoned')"),
+        ),
+        Index(
+            "ix_message_sent",
+            "sent_at",
+            sqlite_where=text("sent_at IS NOT NULL"),
+            postgresql_where=text("sent_at IS NOT NULL"),
+        ),
         Index("ix_message_provider_id", "provider_id"),
         Index("ix_message_subscriber", "subscriber"),
     )
@@ -196,39 +224,6 @@ class MessageRow(SQLModel, table=True):
     offer: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
 
 
-class OfferRow(SQLModel, table=True):
-    """One offer to one person in one pass, and until when. UNIQUE (enrollment, step) is why its deadline never moves."""
-
-    __tablename__ = "offer"
-    __table_args__ = (UniqueConstraint("enrollment", "step"), Index("ix_offer_code", "code"))
-
-    id: str = Field(sa_column=Column(Text, primary_key=True))
-    enrollment: int = Field(sa_column=Column(ForeignKey("enrollment.id"), nullable=False))
-    subscriber: int = Field(sa_column=Column(ForeignKey("subscriber.id"), nullable=False))
-    sequence: str = Field(sa_column=Column(Text, nullable=False))
-    step: str = Field(sa_column=Column(Text, nullable=False))
-    product: str = Field(sa_column=Column(Text, nullable=False))
-    code: str = Field(sa_column=Column(Text, nullable=False))
-    deadline: datetime | None = Field(sa_column=Column(Instant))
-    granted_at: datetime = Field(sa_column=Column(Instant, nullable=False))
-    redeemed_at: datetime | None = Field(sa_column=Column(Instant))
-
-
-class CodeRow(SQLModel, table=True):
-    """A code of a pool. It lies there until an offer takes it, and goes to no second one."""
-
-    __tablename__ = "code"
-    __table_args__ = (
-        Index("ix_code_free", "pool", "id", sqlite_where=text("offer IS NULL"), postgresql_where=text("offer IS NULL")),
-    )
-
-    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
-    pool: str = Field(sa_column=Column(Text, nullable=False))
-    code: str = Field(sa_column=Column(Text, nullable=False, unique=True))
-    imported_at: datetime = Field(sa_column=Column(Instant, nullable=False))
-    offer: str | None = Field(sa_column=Column(Text, unique=True))
-
-
 class PayloadRow(SQLModel, table=True):
     """A mail as it was written before its first attempt; never overwritten."""
 
@@ -252,6 +247,29 @@ class EventRow(SQLModel, table=True):
             "judged_at",
             sqlite_where=text("judged_at IS NOT NULL AND human IS NULL"),
             postgresql_where=text("judged_at IS NOT NULL AND human IS NULL"),
+        ),
+        Index(
+            "ix_event_clicked",
+            "sequence",
+            "step",
+            "human",
+            "enrollment",
+            sqlite_where=text("kind = 'clicked'"),
+            postgresql_where=text("kind = 'clicked'"),
+        ),
+        Index(
+            "ix_event_told",
+            "kind",
+            "sequence",
+            "reason",
+            sqlite_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
+            postgresql_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
+        ),
+        Index(
+            "ix_event_kept",
+            "at",
+            sqlite_where=text("kind = 'kept'"),
+            postgresql_where=text("kind = 'kept'"),
         ),
     )
 
@@ -284,6 +302,12 @@ class HookRow(SQLModel, table=True):
             "id",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_hook_quarantined",
+            "id",
+            sqlite_where=text("state = 'quarantined'"),
+            postgresql_where=text("state = 'quarantined'"),
         ),
     )
 
@@ -361,12 +385,37 @@ class PauseRow(SQLModel, table=True):
     because: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class WorkerRow(SQLModel, table=True):
+    """A process at work, as it said itself when it was seen last."""
+
+    __tablename__ = "worker"
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    host: str = Field(sa_column=Column(Text, nullable=False))
+    process: int = Field(sa_column=Column(Integer, nullable=False))
+    version: str = Field(sa_column=Column(Text, nullable=False))
+    runs: list[str] = Field(sa_column=Column(Json, nullable=False))
+    clock: int = Field(sa_column=Column(Integer, nullable=False))
+    started_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class GateRow(SQLModel, table=True):
+    """How fast mail may leave to a provider, for all workers together."""
+
+    __tablename__ = "gate"
+
+    provider: str = Field(sa_column=Column(Text, primary_key=True))
+    credit: float = Field(sa_column=Column(Double, nullable=False))
+    at: datetime | None = Field(sa_column=Column(Instant))
+    closed_until: datetime | None = Field(sa_column=Column(Instant))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
 subscriber = metadata.tables["subscriber"]
 suppression = metadata.tables["suppression"]
 enrollment = metadata.tables["enrollment"]
 message = metadata.tables["message"]
-offer = metadata.tables["offer"]
-code = metadata.tables["code"]
 payload = metadata.tables["payload"]
 event = metadata.tables["event"]
 hook = metadata.tables["hook"]
@@ -376,3 +425,5 @@ installation = metadata.tables["installation"]
 deploy = metadata.tables["deploy"]
 blob = metadata.tables["blob"]
 pause = metadata.tables["pause"]
+worker = metadata.tables["worker"]
+gate = metadata.tables["gate"]

@@ -19,6 +19,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "database": machine.database,
         "queues": machine.queues,
         "codes": pools.check,
+        "at work": machine.at_work,
     }
 )
 
