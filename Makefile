@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint crash bench clean
+.PHONY: demo test lint crash bench cluster clean
 
 demo: $(READY)
 	$(BIN)/nurture demo
@@ -26,6 +26,10 @@ crash: $(READY)
 bench: $(READY)
 	.ci/system
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+cluster: $(READY)
+	.ci/system
+	$(BIN)/python benchmarks/machines_apart.py $(CLUSTER)
 
 clean:
 	rm -rf .venv .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -130,7 +130,7 @@ def _nurture(environment: dict[str, str], folder: Path, *words: str) -> str:
 
 def _start(environment: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "nurture", "-C", str(folder), "run", "--only", "clock"],
+        [sys.executable, "-m", "nurture", "-C", str(folder), "run", "--port", "0"],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=(folder / "engine.log").open("ab"),

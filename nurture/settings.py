@@ -144,6 +144,9 @@ class Settings(BaseSettings):
         None, description="a larger share of the last 200 failed or unknown, like 2%, and all mail is held, too"
     )
     senders: int = Field(20, ge=1, le=500, description="requests to the provider at the same time")
+    cluster: Literal["auto", "off"] = Field(
+        "auto", description="on PostgreSQL, whether Procrastinate's workers are woken (where they are installed)"
+    )
     allowed_hosts: Names = Field((), description="where an ask may lead that takes its address from an event")
     reply_domain: str = Field(
         "", pattern=r"^([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$|^$",

@@ -17,9 +17,12 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import create_engine, text
 
+from nurture.engine import cluster
 from nurture.store.database import Store, open_store
 
 TEMPLATE = "nurture_template"
+CLUSTERED = {"test_engine", "test_advance_asks"}
+"""Suites whose engine runs in cluster mode as well."""
 
 
 def pytest_configure() -> None:
@@ -79,6 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
             started = Server()
             state = {"folder": str(started.folder), "users": 0}
             made = open_store(_make_database(started.url("postgres"), started.url("{}"), TEMPLATE, None))
+            cluster.prepare(made)
             made.close()
         state["users"] += 1
         note.write_text(json.dumps(state))
@@ -128,7 +132,34 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh database with all tables."""
-    if request.param == "sqlite":
+    yield from _fresh(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Like `url`, for what only PostgreSQL does."""
+    yield from _fresh("postgresql", request, tmp_path)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store" in metafunc.fixturenames:
+        kinds = ["sqlite", "postgresql", *(["cluster"] if metafunc.module.__name__ in CLUSTERED else [])]
+        metafunc.parametrize("store", kinds, indirect=True)
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A fresh database, opened; on a cluster its transactions carry wake-ups, and the stage does what it is woken for."""
+    for where in _fresh(request.param, request, tmp_path):
+        opened = open_store(where)
+        if request.param == "cluster":
+            opened.queue_wakeups()
+        yield opened
+        opened.close()
+
+
+def _fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if kind == "sqlite":
         shutil.copy(request.getfixturevalue("migrated"), tmp_path / "nurture.db")
         yield f"sqlite:///{tmp_path}/nurture.db"
         return
@@ -141,13 +172,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with engine.connect() as connection:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
     engine.dispose()
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = open_store(url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ steps:
     template: body.md
     ask: {poll: Home or auto?, answers: {home: A home loan, auto: An auto loan}, save: loan}
     yes:
-      - {if: loan is home, go: tour}
+      - {if: "loan == 'home'", go: tour}
       - {go: offer, after: 1 day}
     no: end
   tour:

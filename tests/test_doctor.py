@@ -30,7 +30,8 @@ from nurture.engine.inbox import Inbox
 from nurture.mail.links import Links, Signer
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Account
-from nurture.store import hooks
+from nurture.store import hooks, workers
+from nurture.store.workers import Worker
 from nurture.web.app import build
 from nurture.web.serve import listen, serving
 from nurture.web.site import Site
@@ -393,3 +394,20 @@ def test_a_look_that_fails_is_a_finding_and_the_next_one_is_taken(stage):
         ("first", "ok", "before"), ("broken", "fault", "could not be looked at: RuntimeError: out of order"),
         ("sound", "ok", "well"),
     ]  # fmt: skip
+
+
+def test_who_is_at_work_and_whose_clock_is_missed(stage):
+    def seen(number, runs, at):
+        with stage.store.write() as tx:
+            workers.seen(tx, Worker(number, "mill", 7, "1.0", runs, MONDAY, at))
+
+    assert told(machine.at_work(patient(stage))) == []
+    seen("w1", ("clock",), MONDAY - timedelta(hours=3))
+    seen("w2", ("web", "worker"), MONDAY)
+    assert told(machine.at_work(patient(stage, now=MONDAY))) == [
+        ("at work", "warning", "the clock on mill (process 7) was not seen for 3 hours"),
+        ("at work", "fault", "no process has a clock, so nothing falls due"),
+        ("at work", "ok", "1 process(es): web and worker on mill"),
+    ]
+    seen("w1", ("clock",), MONDAY)
+    assert levels(machine.at_work(patient(stage, now=MONDAY))) == {"at work": "ok"}

@@ -17,7 +17,7 @@ from nurture.engine.tick import tick
 from nurture.errors import Rejected, SettingsError
 from nurture.journey.fuses import LAST, Fuse
 from nurture.settings import read_settings
-from nurture.store import allowances, epochs, pauses, tables
+from nurture.store import allowances, epochs, fuse_tables, pauses
 from nurture.store.database import open_store
 
 ONE = """\
@@ -74,7 +74,7 @@ def test_the_database_itself_refuses_a_mail_beyond_the_budget(store):
     row = {"day": "2026-06-01", "subscriber": 1, "budget": 3, "message": "m9"}
     for slot in (2, 3, -1):
         with pytest.raises(IntegrityError), store.write() as tx:
-            tx.execute(insert(tables.allowance), [{**row, "slot": slot}])
+            tx.execute(insert(fuse_tables.allowance), [{**row, "slot": slot}])
 
 
 def test_a_mail_that_is_tried_again_takes_no_second_place_of_the_day(store):

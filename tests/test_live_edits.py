@@ -1,63 +1,19 @@
 """What happens to people when a running sequence is edited: each answer of docs/live-edits.md is a test here."""
 
+import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from stage import Stage
+from edited import BEFORE, Edited, ladder, step
 
 from nurture.engine.applying import Agreed, Impossible, Stale, apply, deploy_if_safe, preview
 from nurture.engine.deploy import Current
 from nurture.engine.tick import tick
 from nurture.errors import Outdated
 from nurture.store import deploys
-
-HEAD = "start: manual\nfrom: Ada <ada@example.com>\nwithin: 2 days\nsteps:\n"
-
-
-def step(name, no, yes="end", more=""):
-    return (
-        f"  {name}:\n    subject: {name}\n    template: body.md\n    ask: {{click: Look, to: https://example.com/{name}}}\n"
-        f"    yes: {yes}\n    no: {no}\n{more}"
-    )
-
-
-def ladder(*steps, changes=""):
-    return HEAD + "".join(steps) + (f"changes:\n  {changes}\n" if changes else "")
-
-
-BEFORE = ladder(step("one", "{after: 4 days, go: two}"), step("two", "three"), step("three", "end"))
-
-
-class Edited(Stage):
-    def files(self, text, name="ladder"):
-        with self.store.read() as tx:
-            _, files = deploys.latest(tx)
-        kept = {path: body for path, body in files.items() if path != f"sequences/{name}.yaml"}
-        return kept | ({f"sequences/{name}.yaml": text.encode()} if text else {})
-
-    def plan(self, text, ends=()):
-        return preview(self.store, self.files(text), self.rules, self.now, ends=ends)
-
-    def edit(self, text, ends=()):
-        files = self.files(text)
-        found = preview(self.store, files, self.rules, self.now, ends=ends)
-        done = apply(
-            self.store, files, self.rules, self.now, Agreed(found.deployed, found.digest, found.ends), who="eve"
-        )
-        self.deployed = Current(self.store, self.rules)()
-        return done
-
-    def begin(self, *names):
-        for name in names:
-            self.subscribe(f"{name}@example.com", sequence="ladder")
-
-    def at(self, name="ann"):
-        place = self.place("ladder", f"{name}@example.com")
-        return place["phase"], place["step"]
-
-    def got(self, name="ann"):
-        return self.subjects(f"{name}@example.com")
 
 
 @pytest.fixture
@@ -278,3 +234,92 @@ def test_a_mail_in_flight_finds_its_step_under_the_new_name(stage):
     assert stage.at() == ("asked", "uno")
     stage.after(days=30)
     assert Counter(stage.got()) == {"one": 1, "two": 1, "three": 1}
+
+
+def test_two_who_apply_at_once_are_one_apply_and_one_refusal(stage):
+    stage.begin("ann", "bob")
+    stage.work()
+    text = ladder(step("uno", "two"), step("two", "three"), step("three", "end"), changes="uno: {was: one}")
+    files = stage.files(text)
+    found = stage.plan(text)
+    agreed = Agreed(found.deployed, found.digest)
+
+    def try_it(who):
+        try:
+            return apply(stage.store, files, stage.rules, stage.now, agreed, who=who).number
+        except Stale as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as shells:
+        done = sorted(shells.map(try_it, ["eve", "dan"]), key=str)
+    assert done[0] == 2
+    assert "2 runs now" in done[1]
+    stage.deployed = Current(stage.store, stage.rules)()
+    stage.after(days=30)
+    assert Counter(stage.got("bob")) == {"one": 1, "two": 1, "three": 1}
+
+
+def test_a_refused_apply_leaves_everything_as_it_was(stage):
+    stage.begin("ann")
+    stage.work()
+    before = stage.story()
+    with pytest.raises(Impossible):
+        stage.edit(ladder(step("two", "three"), step("three", "end")))
+    assert stage.story() == before
+    assert Current(stage.store, stage.rules)().id == 1
+
+
+def test_shortened_silence_that_is_over_counts_as_a_mail_now(stage):
+    stage.begin("ann", "bob")
+    stage.after(hours=5)
+    text = ladder(
+        step("one", "two", more="    within: 2 hours\n"),
+        step("two", "three"),
+        step("three", "end"),
+        changes="one: {waiting: retime}",
+    )
+    found = stage.plan(text)
+    assert (found.mails_now, found.mails_soon) == (2, 0)
+    stage.edit(text)
+    stage.work()
+    assert stage.got() == stage.got("bob") == ["one", "two"]
+
+
+def test_words_in_another_language_are_an_edit_of_their_step(stage):
+    german = "steps:\n" + "".join(
+        f"  {n}: {{subject: {n} auf Deutsch, ask: {{click: Ansehen}}}}\n" for n in ("one", "two", "three")
+    )
+    more = {"sequences/ladder.de.yaml": german.encode(), "templates/body.de.md": b"Hallo.\n\n{{ ask }}\n"}
+    assert deploy_if_safe(stage.store, stage.files(BEFORE) | more, stage.now) == ""
+    edited = {**more, "sequences/ladder.de.yaml": german.replace("two auf", "Zwei auf").encode()}
+    found = preview(stage.store, stage.files(BEFORE) | edited, stage.rules, stage.now)
+    ((one,), other) = (found.sequences, found.other)
+    assert [(s.diff.name, s.diff.differences[0].words) for s in one.steps] == [("two", "other words in 'de'")]
+    assert (other, found.touched) == ((), ())
+    edited = {**more, "templates/body.de.md": b"Guten Tag.\n\n{{ ask }}\n"}
+    found = preview(stage.store, stage.files(BEFORE) | edited, stage.rules, stage.now)
+    assert [s.diff.name for s in found.sequences[0].steps] == ["one", "two", "three"]
+    assert found.other == ()
+
+
+STORIES = {
+    "rename a step?": [test_rename_carries_mails_answers_links_and_nobody_gets_it_twice,
+                       test_a_name_that_people_got_mail_of_is_not_given_to_another_step],
+    "remove a step?": [test_remove_is_refused_with_counts_and_the_yaml_to_write, test_remove_may_end_the_pass],
+    "insert a step?": [test_insert_meets_who_is_before_it_and_never_who_is_past_it],
+    "reorder steps?": [test_reorder_gives_nobody_a_mail_again],
+    "change a wait?": [test_retime_keeps_the_time_that_was_given_unless_the_file_says_retime,
+                       test_shortened_silence_that_is_over_counts_as_a_mail_now],
+    "change words, a subject, a template?": [test_words_reach_every_mail_that_is_not_written_yet,
+                                             test_words_in_another_language_are_an_edit_of_their_step],
+    "change what a step asks?": [test_another_ask_counts_answers_of_the_new_question_only],
+    "delete the file?": [test_delete_the_file_ends_passes_only_when_it_is_said],
+    "want to undo it?": [test_undo_is_the_older_file_and_a_step_that_comes_back_is_the_step_it_was,
+                         test_undoing_a_rename_needs_was_the_other_way_round],
+}  # fmt: skip
+"""Each question of docs/live-edits.md, and the tests that are its answer."""
+
+
+def test_every_question_of_the_page_has_a_story():
+    page = (Path(__file__).parent.parent / "docs/live-edits.md").read_text()
+    assert re.findall(r"^\*\*… (.+?)\*\*", page, re.MULTILINE) == list(STORIES)

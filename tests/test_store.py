@@ -13,7 +13,19 @@ from nurture.errors import StoreError
 from nurture.journey.enrollment import Answer, Enrollment
 from nurture.journey.events import Kind
 from nurture.journey.ledger import State, after
-from nurture.store import attempts, deploys, enrollments, events, evidence, hooks, messages, pauses, people, tables
+from nurture.store import (
+    attempts,
+    deploys,
+    enrollments,
+    events,
+    evidence,
+    hooks,
+    messages,
+    pauses,
+    people,
+    reports,
+    tables,
+)
 from nurture.store.database import open_store
 
 NOW = datetime(2026, 6, 1, 10, tzinfo=UTC)
@@ -64,9 +76,15 @@ def states(store):
 # --- the tables
 
 
+def _ours(name, kind, _parents):
+    return kind != "table" or not name.startswith("procrastinate_")
+
+
 def test_the_migrations_make_exactly_the_tables(store):
     with store.read() as tx:
-        found = compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True}), tables.metadata)
+        found = compare_metadata(
+            MigrationContext.configure(tx, opts={"compare_type": True, "include_name": _ours}), tables.metadata
+        )
     assert found == []
 
 
@@ -152,13 +170,18 @@ HOT = {
         lambda tx: attempts.claim(tx, NOW, lease=LEASE, owner="me", limit=9, paused=()),
         "ix_message_due",
     ),
-    "unknown attempts": (lambda tx: evidence.unknown(tx, 9), "ix_message_unsettled"),
+    # both of its indexes hold little but what is asked for; an empty database may choose either
+    "unknown attempts": (lambda tx: evidence.unknown(tx, 9), ("ix_message_unsettled", "ix_message_trouble")),
     "overdue attempts": (lambda tx: evidence.any_unsettled(tx, NOW), "ix_message_unsettled"),
     "clicks to judge": (lambda tx: events.to_judge(tx, NOW, 500), "ix_event_judge"),
     "when the next click is judged": (events.peek, "ix_event_judge"),
     "hooks to apply": (hooks.any_waiting, "ix_hook_waiting"),
     "messages of a hook": (lambda tx: messages.by_provider_ids(tx, "x", ["y"]), "ix_message_provider_id"),
     "what was reported of a message": (lambda tx: events.of_messages(tx, ["m"]), "ix_event_message"),
+    "clicks for a report": (lambda tx: reports.clicks(tx, "s", None, None), "ix_event_clicked"),
+    "what was drawn": (lambda tx: list(reports.draws(tx, "s")), "ix_event_told"),
+    "who bought": (lambda tx: list(reports.happened(tx, "bought", "review")), "ix_event_told"),
+    "purchases": (lambda tx: list(reports.purchases(tx)), "ix_event_told"),
 }
 
 
@@ -184,7 +207,8 @@ def test_hot_questions_are_answered_by_their_index(store, question):
                 plans += tx.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
             else:
                 plans += [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-    assert any(index in line for line in plans), plans
+    wanted = (index,) if isinstance(index, str) else index
+    assert any(name in line for line in plans for name in wanted), plans
 
 
 # --- people

@@ -180,7 +180,7 @@ def test_a_quick_provider_gets_more_ahead_than_a_slow_one():
     from nurture.journey.ledger import State
 
     esp = Esp("first")
-    way = Way(esp.provider, esp.account, SimpleQueue(), 2)
+    way = Way(esp.provider, esp.account, Gate(None), SimpleQueue(), 2)
     for took, depth in ((0.001, 8), (2.0, 2)):
         for _ in range(200):
             way.came_back(Outcome("m", 1, State.SENT, took=took, way="first"), MONDAY)

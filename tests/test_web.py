@@ -5,6 +5,7 @@ import hmac
 import json
 import re
 from contextlib import ExitStack
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -15,7 +16,8 @@ from nurture.engine.deploy import Current
 from nurture.engine.inbox import Inbox
 from nurture.engine.receive import receive
 from nurture.providers.base import Account
-from nurture.store import hooks
+from nurture.store import hooks, workers
+from nurture.store.workers import Worker
 from nurture.web.app import build
 from nurture.web.serve import listen, serving
 from nurture.web.site import Site
@@ -54,8 +56,9 @@ TOKEN = {"Authorization": "Bearer token"}
 class Visited(Stage):
     """A stage with a web before it."""
 
-    def __init__(self, store):
-        super().__init__(store, {"ladder": LADDER}, templates={"files/sheet ä.pdf": b"%PDF-1.7 a sheet"})
+    def __init__(self, store, sequences=None, templates=None):
+        sheet = {"files/sheet ä.pdf": b"%PDF-1.7 a sheet"}
+        super().__init__(store, sequences or {"ladder": LADDER}, templates=templates or sheet)
         self.inbox = Inbox(store)
         site = Site(
             store, Current(store, self.rules), LINKS, self.inbox,
@@ -293,3 +296,37 @@ def test_while_nothing_can_be_kept_each_provider_is_told_to_come_again_in_its_ow
     visited.inbox.close()
     for name, status in (("postmark", 503), ("brevo", 429)):
         assert visited.web.post(f"/hooks/{name}", json={}, headers=LOGIN).status_code == status
+
+
+def test_the_metrics_say_how_late_each_queue_is_and_who_is_at_work(visited):
+    seen_at = visited.now - timedelta(seconds=3)
+    one = Worker("w1", "mill", 7, "1.0", ("clock", "worker"), seen_at, seen_at)
+    with visited.store.write() as tx:
+        workers.seen(tx, one)
+    visited.subscribe("eve@example.com")
+    visited.now += timedelta(seconds=40)
+    said = visited.web.get("/metrics")
+    assert said.headers["content-type"].startswith("text/plain")
+    lines = said.text.splitlines()
+    assert 'nurture_late_seconds{queue="enrollment"} 40.0' in lines
+    assert 'nurture_late_seconds{queue="message"} 0.0' in lines
+    assert "nurture_messages_unknown 0.0" in lines
+    assert 'nurture_worker_seen_seconds{host="mill",process="7",runs="clock+worker",version="1.0"} 43.0' in lines
+
+
+def test_the_metrics_are_for_this_machine_or_for_the_token(visited):
+    proxied = {"X-Forwarded-For": "198.51.100.3"}
+    assert visited.web.get("/metrics", headers=proxied).status_code == 401
+    assert visited.web.get("/metrics", headers={**proxied, "Authorization": "Bearer tokeN"}).status_code == 401
+    assert visited.web.get("/metrics", headers={**proxied, **TOKEN}).status_code == 200
+
+
+def test_health_is_bad_when_no_clock_was_seen_for_a_minute(visited):
+    for number, runs in (("w1", ("web",)), ("w2", ("clock",))):
+        with visited.store.write() as tx:
+            workers.seen(tx, Worker(number, "mill", 7, "1.0", runs, visited.now, visited.now))
+        health = visited.web.get("/healthz")
+        assert health.status_code == (503 if number == "w1" else 200)
+    visited.now += timedelta(seconds=61)
+    health = visited.web.get("/healthz")
+    assert (health.status_code, health.json()["error"]) == (503, "no clock was seen for a minute: nothing falls due")

@@ -11,9 +11,11 @@ import typer
 
 import nurture
 from nurture.cli import (
+    codes,
     deploying,
     doctoring,
     explaining,
+    measuring,
     operating,
     operators,
     people,
@@ -42,9 +44,11 @@ for room in (
     simulating,
     deploying,
     people,
+    measuring,
     running,
     operating,
     operators,
+    codes,
     doctoring,
     reports,
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,8 @@ from nurture.journey.ledger import State
 from nurture.language.problems import or_one_of
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from nurture.store.database import Store
 
 
@@ -36,6 +39,7 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__)(command)
     database = typer.Typer(no_args_is_help=True, help="The database.")
     database.command("upgrade")(upgrade)
+    database.command("copy")(copy)
     app.add_typer(database, name="db")
 
 
@@ -157,16 +161,24 @@ def _held(at: At, store: Store, sequence: str, now: str | None) -> str:
 
 def config(context: typer.Context) -> None:
     """Every setting, its value and where it comes from. Secrets are not shown."""
+    for name, shown, source, means in settings_shown(context.obj):
+        say.out.print(name, style="bold", end="")
+        say.out.print(f" = {shown}", end="", markup=False)
+        say.out.print(f"  ({source})  {means}", style="dim", markup=False)
+
+
+def settings_shown(at: At) -> tuple[tuple[str, str, str, str], ...]:
+    """Of every setting its name, its value without secrets, where it comes from, what it means."""
     from nurture.settings import PREFIX, Settings, where_from
 
-    at: At = context.obj
     settings, sources = at.settings, where_from(at.folder)
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        shown = _shown(name, value)
-        say.out.print(f"{PREFIX}{name.upper()}", style="bold", end="")
-        say.out.print(f" = {shown}", end="", markup=False)
-        say.out.print(f"  ({sources.get(name, 'default')})  {field.description}", style="dim", markup=False)
+    return tuple(
+        (
+            f"{PREFIX}{name.upper()}", _shown(name, getattr(settings, name)), sources.get(name, "default"),
+            field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    )  # fmt: skip
 
 
 def _shown(name: str, value: object) -> str:
@@ -189,4 +201,36 @@ def upgrade(context: typer.Context) -> None:
     """Bring the database's tables to this program's version."""
     at: At = context.obj
     with at.store(upgrade=True) as store:
+        at.clustered(store)
         print(f"{store.path or store.url.database} is of version {store.revision()}.")
+
+
+def copy(
+    context: typer.Context,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="postgresql://user@host/name, an empty database")],
+) -> None:
+    """Copy the SQLite file to PostgreSQL, while no engine runs. Broken off, it goes on where it stopped."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from nurture.store.copying import copy as copy_all
+
+    at: At = context.obj
+    scheme, _, path = at.database.partition(":///")
+    if scheme != "sqlite":
+        raise Refused("NURTURE_DATABASE_URL is not a SQLite file; only such a file is copied")
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=say.talk) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def shown(table: str, copied: int, total: int) -> None:
+            if table not in bars:
+                bars[table] = progress.add_task(table, total=total)
+            progress.update(bars[table], completed=copied)
+
+        counted = copy_all(Path(path), to, shown)
+    for one in counted:
+        print(f"{one.table:<12} {one.source:>12,} = {one.target:,}")
+    say.say(
+        f"Everything is copied, and {path} is as it was. Set NURTURE_DATABASE_URL to the new database, and start no "
+        "engine on the file again: it would mail people whom the new one has mailed."
+    )

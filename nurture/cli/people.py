@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_file)
     app.command("event")(event)
     app.command("show")(show)
+    app.command("why")(why)
 
 
 def subscribe(
@@ -308,3 +309,47 @@ def _where(place: dict[str, Any]) -> str:
         return f"ended: {place['ended']}, {say.clock(place['ended_at'])}"
     until = f" until {say.clock(place['due_at'])}" if place["due_at"] else ""
     return f"{place['phase']} at {place['step']}{until}"
+
+
+def why(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(metavar="EMAIL")],
+    now: Now = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Why someone stands where they stand: each decision and its reason, what comes next, and why not sooner."""
+    from nurture.engine.addresses import normalise
+    from nurture.engine.why import DECISIONS
+    from nurture.engine.why import why as reasons
+
+    at: At = context.obj
+    with at.store() as store:
+        found = reasons(store, at.deployed(store, moment(now)), normalise(email), moment(now))
+    if found is None:
+        say.say(f"Nobody has the address {email}.")
+        return 1
+    if as_json:
+        say.data(found)
+        return 0
+    print(f"{found['email']} is {found['status']}.")
+    for place in found["places"]:
+        coming = place["next"]
+        when = f", {say.clock(coming['at'])}" if coming["at"] else ""
+        print(f"\n{place['title']}")
+        print(f"  next: {coming['what']}{when}")
+        if coming["unless"]:
+            print(f"  unless {coming['unless']}")
+        for reason in coming["why_not_sooner"]:
+            print(f"  not sooner: {reason}")
+        for one in found["events"]:
+            if one["sequence"] == place["sequence"]:
+                mark = "·" if one["kind"] in DECISIONS else " "
+                verdict = f"  [{one['verdict']}]" if one["verdict"] else ""
+                answer = f" {one['answer']}" if one["answer"] is not None else ""
+                print(
+                    f"  {mark} {say.clock(one['at'])}  {one['kind']}{answer}  {one['step']}{verdict}  {one['reason']}".rstrip()
+                )
+    if not found["places"]:
+        print("No sequence has begun for them.")
+    return 0

@@ -96,6 +96,21 @@ class At:
         finally:
             opened.close()
 
+    def clustered(self, store: Store) -> bool:
+        """Whether wake-ups go through the database here; its queue is made ready."""
+        from nurture.engine import cluster
+
+        if self.settings.cluster == "off" or store.dialect == "sqlite":
+            return False
+        if not cluster.possible(store):
+            say(
+                "nurture: several engines share this database, each by its own clock; "
+                "pip install 'nurture[cluster]' wakes them within milliseconds instead"
+            )
+            return False
+        cluster.prepare(store)
+        return True
+
     def files(self) -> dict[str, bytes]:
         from nurture.engine.deploy import read_folder
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nurture.cli import say
+from nurture.cli.operating import settings_shown
 from nurture.cli.operators import nobody, refuse_to_be_public
 from nurture.cli.project import At
 from nurture.cli.starting import RECIPES
-from nurture.errors import NurtureError, SettingsError
+from nurture.errors import NurtureError, SettingsError, StoreError
 
 if TYPE_CHECKING:
     from socket import socket
@@ -33,6 +34,8 @@ log = logging.getLogger("nurture.run")
 
 Host = Annotated[str | None, typer.Option(help="where the web server listens")]
 Port = Annotated[int | None, typer.Option(help="where the web server listens; 0 takes any free port")]
+
+PARTS = ("web", "clock", "worker")
 
 DEMO_PEOPLE, DEMO_SEED, DEMO_PORT = 50, 7, 8025
 DEMO_START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -51,6 +54,8 @@ def run(
     only: Annotated[Literal["web", "clock", "worker"] | None, typer.Option(help="one part of the engine")] = None,
 ) -> int:
     """Run the engine: the clock, the mail, the web. SIGTERM stops it in order."""
+    from nurture.engine.cluster import clustered
+    from nurture.engine.presence import present
     from nurture.engine.run import flag_on_hangup, running, stop_on_signals
 
     _log()
@@ -65,6 +70,7 @@ def run(
         links = at.links(_address(listening, settings.host, settings.port))
         if only != "web":
             stack.enter_context(store.own("nurture run", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")))
+        cluster = at.clustered(store)
         engine = _engine(at, store, links)
         deployed = at.deployed(store, engine.now())
         if not settings.postal_address and provider.name != "outbox":
@@ -74,7 +80,11 @@ def run(
         code = stop_on_signals(engine.stop)
         again = flag_on_hangup()
         accounts = at.accounts()
-        if only != "web":
+        runs = frozenset(PARTS if only is None else (only,) if cluster or only == "web" else ("clock", "worker"))
+        stack.enter_context(present(engine, runs))
+        if cluster:
+            stack.enter_context(clustered(engine, runs))
+        elif only != "web":
             stack.enter_context(running(engine))
         where = _serve(stack, at, engine, listening, accounts) if listening is not None else ""
         names = ", ".join(deployed.sequences) or "no sequence"
@@ -83,6 +93,8 @@ def run(
             if again.is_set():
                 again.clear()
                 _read_secrets_again(at, accounts)
+    if engine.ended_by:
+        raise StoreError(engine.ended_by[0])
     return code()
 
 
@@ -141,7 +153,7 @@ def _serve(
     site = Site(
         engine.store, engine.current, engine.links, inbox, accounts, engine.now,
         settings.admin_token.get_secret_value(), settings.base_url, frozenset(settings.allowed_names),
-        secrets.token_urlsafe(32),
+        secrets.token_urlsafe(32), settings_shown(at),
     )  # fmt: skip
     where = stack.enter_context(serving(build(site), listening, settings.proxies))
     if nobody(engine.store):

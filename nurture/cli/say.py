@@ -70,6 +70,16 @@ def _flat(line: str) -> str:
     return "".join(sign if sign.isprintable() else " " if sign == "\t" else "\ufffd" for sign in line)
 
 
+def bar(share: float, wide: int) -> str:
+    """A part of `wide` columns, to an eighth of one."""
+    eighths = round(share * wide * 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
 def clock(moment: object) -> str:
     """An ISO moment as one reads it."""
     if not moment:

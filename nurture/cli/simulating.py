@@ -268,20 +268,20 @@ def _print(sequence: Sequence, world: World, tally: Tally, joining: str) -> None
     for name, step in sequence.steps.items():
         asked, yes = tally.mailed[name], tally.yes[name]
         said = {str(answer): tally.answers[name, answer] for answer in step.ask.answers}
-        shares = ", ".join(f"{answer} {_percent(count, yes)}" for answer, count in said.items()) if yes else ""
-        line = f"  {name:{wide}}  {asked:>9,}  {_percent(asked, people):>6}  {yes:>9,}  {_percent(yes, asked):>6}  {shares}"
+        shares = ", ".join(f"{answer} {say.percent(count, yes)}" for answer, count in said.items()) if yes else ""
+        line = f"  {name:{wide}}  {asked:>9,}  {say.percent(asked, people):>6}  {yes:>9,}  {say.percent(yes, asked):>6}  {shares}"
         print(line.rstrip())
     print()
     if any(step.ask.kind == "buy" for step in sequence.steps.values()):
-        print(f"  saw an offer    {tally.offered:>9,}  {_percent(tally.offered, people):>6}")
+        print(f"  saw an offer    {tally.offered:>9,}  {say.percent(tally.offered, people):>6}")
     if sequence.goal:
         goal = " or ".join(says(happening) for happening in sequence.goal)
-        print(f"  goal            {tally.ended['goal']:>9,}  {_percent(tally.ended['goal'], people):>6}  {goal}")
+        print(f"  goal            {tally.ended['goal']:>9,}  {say.percent(tally.ended['goal'], people):>6}  {goal}")
     for how, count in tally.ended.most_common():
         if how not in ("goal", "inside"):
-            print(f"  {how:15} {count:>9,}  {_percent(count, people):>6}")
+            print(f"  {how:15} {count:>9,}  {say.percent(count, people):>6}")
     if tally.ended["inside"]:
-        print(f"  still inside    {tally.ended['inside']:>9,}  {_percent(tally.ended['inside'], people):>6}")
+        print(f"  still inside    {tally.ended['inside']:>9,}  {say.percent(tally.ended['inside'], people):>6}")
     print(f"  mails           {mails:>9,}  {mails / people:.1f} a person, at most {tally.most_in_a_week} in one week")
     hour = busiest(tally, world.start)
     if hour is not None:
@@ -300,10 +300,4 @@ def _chart(by_day: list[tuple[date, int]]) -> None:
     most = max(bars.values())
     print(f"  mails a {'week' if weekly else 'day'}")
     for day, mails in bars.items():
-        eighths = round(mails / most * WIDEST * 8)
-        bar = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-        print(f"  {day:%a %d %b}  {bar:{WIDEST}}  {mails:,}")
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "-"
+        print(f"  {day:%a %d %b}  {say.bar(mails / most, WIDEST):{WIDEST}}  {mails:,}")

@@ -10,7 +10,7 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.project import At, moment
-from nurture.errors import Refused
+from nurture.errors import NurtureError, Refused
 from nurture.language.problems import or_one_of
 from nurture.language.sequence import language_code
 
@@ -44,7 +44,8 @@ def check(
     at = _project_of(context.obj, paths or [])
     files = at.files()
     project = read_project(files)
-    found = [problem for problem in problems_of(project) if _within(at, problem, paths or [])]
+    known = [*problems_of(project), *_done_with(at, project)]
+    found = sorted(problem for problem in known if _within(at, problem, paths or []))
     errors = sum(problem.severity == "error" for problem in found)
     if form == "json":
         say.data(
@@ -69,6 +70,22 @@ def check(
         say.problems(found, {path: files[path].decode("utf-8", "replace") for path in blamed})
         say.say(_summary(project, errors, len(found) - errors))
     return 1 if errors or (strict and found) else 0
+
+
+def _done_with(at: At, project: Project) -> list[Problem]:
+    """W410, where a file has rules under `changes:` and the project's database is there to say which are done."""
+    from nurture.engine.applying import done_with
+
+    if not any(sequence.changes for sequence in project.sequences.values()):
+        return []
+    try:
+        path = at.database.partition(":///")[2] if at.database.startswith("sqlite") else ""
+        if path and not Path(path).is_file():
+            return []
+        with at.store(upgrade=False) as store:
+            return done_with(store, project)
+    except NurtureError:  # a check needs no database; what is wrong with it, others say
+        return []
 
 
 def _escaped(message: str) -> str:

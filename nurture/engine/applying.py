@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import build
-from nurture.engine.planning import Plan, plan, relocated
+from nurture.engine.planning import Plan, digest_of, finished, plan
 from nurture.engine.rules import Rules
 from nurture.errors import NurtureError, SequenceError
 from nurture.language.project import read_project
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from nurture.journey.enrollment import Enrollment
     from nurture.journey.relocating import What
-    from nurture.language.diff import SequenceDiff
+    from nurture.language.problems import Problem
     from nurture.language.project import Project
     from nurture.store.database import Store
 
 BATCH = 2_000
+AGAIN = "make a new one: nurture plan"
 
 
 class Stale(NurtureError):
@@ -74,18 +75,24 @@ def apply(
     project = sound(files)
     with store.write() as tx:
         latest = deploys.hold(tx, alone=True)
-        found = plan(tx, _running(tx), files, project, rules, now, ends=agreed.ends)
         if latest != agreed.deployed:
-            raise Stale(
-                f"the plan was made over version {agreed.deployed}, and {latest} runs now; make a new one: nurture plan"
-            )
-        if found.digest != agreed.digest:
-            raise Stale("the files are not those that the plan was made from; make a new one: nurture plan")
+            raise Stale(f"the plan was made over {_version(agreed.deployed)}, and {_version(latest)} runs now; {AGAIN}")
+        if digest_of(files) != agreed.digest:
+            raise Stale(f"the files are not those that the plan was made from; {AGAIN}")
+        by = f"deploy {deploys.following(latest)}"
+        found = plan(tx, _running(tx), files, project, rules, now, ends=agreed.ends, by=by)
         if found.refusals:
             raise Impossible(found)
         if found.empty:
             return Applied(latest or 0, found)
-        return Applied(_carry_out(tx, found, files, rules, now, who=who, why=why), found)
+        return Applied(_carry_out(tx, found, files, now, who=who, why=why), found)
+
+
+def done_with(store: Store, project: Project) -> list[Problem]:
+    """Rules under `changes:` that the running version has behind it; none before the first."""
+    with store.read() as tx:
+        running = _running(tx)
+    return [] if running is None else list(finished(running[2], project))
 
 
 def deploy_if_safe(store: Store, files: Mapping[str, bytes], now: datetime, rules: Rules | None = None) -> str:
@@ -106,14 +113,14 @@ def deploy_if_safe(store: Store, files: Mapping[str, bytes], now: datetime, rule
         return f"the files have {len(error.problems)} fault(s), so the running version goes on; see `nurture check`"
     rules = rules or Rules()
     with store.write() as tx:
-        deploys.hold(tx, alone=True)
-        found = plan(tx, _running(tx), files, project, rules, now)
+        by = f"deploy {deploys.following(deploys.hold(tx, alone=True))}"
+        found = plan(tx, _running(tx), files, project, rules, now, by=by)
         if found.refusals and not found.touched:
             return f"{found.refusals[0].words}; the running version goes on; see `nurture plan`"
         if found.refusals or found.touched:
             return f"people stand where {', '.join(found.touched)} changed, so the running version goes on; see `nurture plan`"
         if not found.empty:
-            _carry_out(tx, found, files, rules, now, why="deployed by itself: no one's place was touched")
+            _carry_out(tx, found, files, now, why="deployed by itself: no one's place was touched")
     return ""
 
 
@@ -127,38 +134,23 @@ def _running(tx: Connection) -> tuple[int, Mapping[str, bytes], Project] | None:
     return None if latest is None else (*latest, read_project(latest[1]))
 
 
+def _version(number: int | None) -> str:
+    return "no version" if number is None else f"version {number}"
+
+
 def _carry_out(
-    tx: Connection,
-    found: Plan,
-    files: Mapping[str, bytes],
-    rules: Rules,
-    now: datetime,
-    *,
-    who: str = "",
-    why: str = "",
+    tx: Connection, found: Plan, files: Mapping[str, bytes], now: datetime, *, who: str = "", why: str = ""
 ) -> int:
     number = deploys.save(tx, files, now, who=who, why=why, plan=_on_record(found))
     for one in found.sequences:
         if one.diff.before is not None:
             rename(tx, one.diff.name, one.diff.renamed)
-            _move_people(tx, one.diff, rules, now, ends=found.ends, by=f"deploy {number}")
+    for start in range(0, len(found.places), BATCH):
+        _write(tx, found.places[start : start + BATCH], now)
     return number
 
 
-def _move_people(
-    tx: Connection, one: SequenceDiff, rules: Rules, now: datetime, *, ends: Collection[str], by: str
-) -> None:
-    changed: list[tuple[Enrollment, What]] = []
-    for _, place, _, what in relocated(tx, one, rules, now, ends=ends, by=by):
-        if what:
-            changed.append((place, what))
-        if len(changed) == BATCH:
-            _write(tx, changed, now)
-            changed.clear()
-    _write(tx, changed, now)
-
-
-def _write(tx: Connection, changed: list[tuple[Enrollment, What]], now: datetime) -> None:
+def _write(tx: Connection, changed: Sequence[tuple[Enrollment, What]], now: datetime) -> None:
     enrollments.save(tx, [place for place, _ in changed])
     left = {place.id: "" for place, what in changed if what in ("moved", "ended")}
     if left:

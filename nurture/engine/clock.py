@@ -40,7 +40,7 @@ class Clock:
         )
         for name, (work, every) in works.items():
             self._scheduler.add_job(
-                _guarded(name, work),
+                guarded(name, work),
                 "interval",
                 seconds=every.total_seconds(),
                 id=name,
@@ -59,7 +59,9 @@ class Clock:
         self._scheduler.shutdown(wait=True)
 
 
-def _guarded(name: str, work: Work) -> Work:
+def guarded(name: str, work: Work) -> Work:
+    """The work, with its faults told and left for the next turn."""
+
     def run() -> None:
         try:
             work()

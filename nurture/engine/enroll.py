@@ -101,6 +101,11 @@ def _came(
 ) -> None:  # fmt: skip
     fresh = subscriber.tags - (before.tags if before is not None else frozenset())
     happened = [Event(Kind.HAPPENED, now, happening="tag", name=tag) for tag in sorted(fresh)]
+    told = [
+        events.Recorded(kind="tag", at=now, received_at=now, subscriber=subscriber.id, reason=event.name)
+        for event in happened
+    ]
+    events.record(tx, told)
     if joins:
         happened.insert(0, Event(Kind.HAPPENED, now, happening="joined"))
     if before is not None and before.attributes != subscriber.attributes:

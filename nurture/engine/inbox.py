@@ -14,7 +14,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from nurture.errors import NurtureError, StoreError
-from nurture.store import hooks
+from nurture.store import hooks, wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +105,7 @@ class Inbox:
         try:
             with self._store.write() as tx:
                 hooks.keep(tx, [arrived for arrived, _ in gathered])
+                wakeups.want(tx, "receive")
         except NurtureError as error:
             for _, done in gathered:
                 done.set_exception(error)

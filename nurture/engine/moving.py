@@ -12,22 +12,21 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from nurture.engine import offering
 from nurture.journey.advance import advance, start_moment, starts
-from nurture.journey.branching import UNSUBSCRIBE
-from nurture.journey.enrollment import Award, End, Enrollment, Grant, Kept, Save, Send
+from nurture.journey.branching import has_place
+from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
-from nurture.language.sequence import END
-from nurture.store import enrollments, events, messages, people, suppressions
+from nurture.store import enrollments, events, messages, people, suppressions, wakeups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from nurture.engine.deploy import Deployed
     from nurture.journey.enrollment import Subscriber
-    from nurture.language.sequence import Sequence
 
 Reached = tuple[Enrollment, "Subscriber", Event]
 
@@ -45,6 +44,7 @@ class Moves:
     """What one transaction decided, gathered before it is written."""
 
     enrollments: dict[int, Enrollment] = field(default_factory=dict)
+    began: dict[int, Enrollment] = field(default_factory=dict)
     subscribers: dict[int, Subscriber] = field(default_factory=dict)
     changed_people: set[int] = field(default_factory=set)
     plans: dict[tuple[int, str], messages.Plan] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def carry(tx: Connection, deployed: Deployed, reached: Iterable[Reached], now: d
         moves.subscribers.setdefault(subscriber.id, subscriber)
         _decide(moves, deployed, enrollment.id, event, now)
     _follow_echoes(tx, moves, deployed, now)
-    return _write(tx, moves, now)
+    return _write(tx, moves, deployed, now)
 
 
 def happen(
@@ -86,7 +86,7 @@ def happen(
     moves = Moves(subscribers={subscriber.id: subscriber})
     moves.echoes.extend((subscriber.id, event) for event in happened)
     _follow_echoes(tx, moves, deployed, now)
-    return _write(tx, moves, now)
+    return _write(tx, moves, deployed, now)
 
 
 def start(
@@ -104,7 +104,7 @@ def start(
         moves.subscribers[enrollment.subscriber] = chosen[enrollment.subscriber]
         _decide(moves, deployed, enrollment.id, event, now)
     _follow_echoes(tx, moves, deployed, now)
-    _write(tx, moves, now)
+    _write(tx, moves, deployed, now)
     return tuple(enrollment.subscriber for enrollment in begun)
 
 
@@ -140,8 +140,9 @@ def _fresh(sequence: str, last: Enrollment | None, subscriber: int, event: Event
 
 def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: datetime) -> None:
     before = moves.enrollments[number]
+    moves.began.setdefault(number, before)
     sequence = deployed.sequences.get(before.sequence)
-    if sequence is None or not _has_place(sequence, before):
+    if sequence is None or not has_place(sequence, before):
         if before.due_at is not None and before.due_at <= now:
             why = f"held: {before.sequence} has no step {before.step} in the running version"
             moves.enrollments[number] = replace(before, due_at=now + LOOK_AGAIN, because=why)
@@ -170,6 +171,9 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                 detail: dict[str, object] = {"answer": value}
                 moves.notes.append(_note(after, now, kind="kept", step=step, reason="", detail=detail))
                 moves.echoes.append((subscriber.id, _echo("kept", f"{sequence.name}.{step}", now)))
+            case Drawn(step, way, split, arm):
+                lottery: dict[str, object] = {"way": way, "split": split}
+                moves.notes.append(_note(after, now, kind="drawn", step=step, reason=arm, detail=lottery))
             case Award(name):
                 moves.notes.append(_note(after, now, kind="awarded", reason=name))
             case Grant(step, product, _, deadline):
@@ -182,11 +186,6 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                     moves.echoes.append((subscriber.id, Event(Kind.UNSUBSCRIBED, now)))
 
 
-def _has_place(sequence: Sequence, enrollment: Enrollment) -> bool:
-    step = enrollment.step
-    return step in sequence.steps or step in ("", END, UNSUBSCRIBE) or enrollment.phase in ("starting", "ended")
-
-
 def _echo(happening: str, name: str, now: datetime) -> Event:
     return Event(Kind.HAPPENED, now, happening=happening, name=name)
 
@@ -197,7 +196,7 @@ def _knows(moves: Moves, subscriber: Subscriber) -> None:
 
 
 def _note(
-    enrollment: Enrollment, now: datetime, *, kind: str = "", step: str = "", reason: str | None = None,
+    enrollment: Enrollment, now: datetime, *, kind: str = "", step: str | None = None, reason: str | None = None,
     detail: dict[str, object] | None = None,
 ) -> events.Recorded:  # fmt: skip
     return events.Recorded(
@@ -207,7 +206,7 @@ def _note(
         enrollment=enrollment.id,
         subscriber=enrollment.subscriber,
         sequence=enrollment.sequence,
-        step=step or enrollment.step,
+        step=enrollment.step if step is None else step,
         reason=enrollment.because if reason is None else reason,
         detail=detail or {},
     )
@@ -248,21 +247,38 @@ def _start_from(tx: Connection, moves: Moves, deployed: Deployed, who: int, even
             _decide(moves, deployed, enrollment.id, begins, now)
 
 
-def _write(tx: Connection, moves: Moves, now: datetime) -> Carried:
-    enrollments.save(tx, moves.enrollments.values())
-    if moves.left:
-        messages.cancel(tx, moves.left, "the person moved on")
+def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> Carried:
     plans = [
         plan
         for (number, step), plan in moves.plans.items()
         if moves.enrollments[number].step == step and moves.enrollments[number].ended is None
     ]
-    planned = set(messages.plan(tx, plans, now).values())
-    enrollments.save(tx, [_unmailed(moves, plan, now) for plan in plans if plan.enrollment not in planned])
+    made = offering.make(tx, deployed, plans, moves.enrollments, now)
+    _hold(moves, made.held, now)
+    enrollments.save(tx, moves.enrollments.values())
+    if moves.left:
+        messages.cancel(tx, moves.left, "the person moved on")
+    planned = set(messages.plan(tx, made.plans, now).values())
+    enrollments.save(tx, [_unmailed(moves, plan, now) for plan in made.plans if plan.enrollment not in planned])
+    if planned:
+        wakeups.want(tx, "send")
+    if any(place.due_at is not None and place.due_at <= now for place in moves.enrollments.values()):
+        wakeups.want(tx, "tick")
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
     ended = sum(1 for note in moves.notes if note.kind == "ended")
     return Carried(moves.decided, len(planned), ended)
+
+
+def _hold(moves: Moves, held: Mapping[int, Enrollment], now: datetime) -> None:
+    """They wait for their mail as before; what was noted of its leaving is not so. A reason is noted once."""
+    if not held:
+        return
+    moves.notes = [note for note in moves.notes if note.enrollment not in held or note.kind not in ("asked", "granted")]
+    for number, place in held.items():
+        if place.because != moves.began.get(number, place).because:
+            moves.notes.append(_note(place, now))
+        moves.enrollments[number] = place
 
 
 def _unmailed(moves: Moves, plan: messages.Plan, now: datetime) -> Enrollment:

@@ -22,7 +22,7 @@ from nurture.engine.stopping import end_people
 from nurture.errors import BadToken
 from nurture.journey import ledger
 from nurture.journey.events import ENDS_EVERYTHING, Event, Kind
-from nurture.store import enrollments, events, evidence, hooks, messages, people, strays, tallies
+from nurture.store import enrollments, events, evidence, hooks, messages, people, strays, tallies, wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -207,6 +207,8 @@ def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report],
             reached.append((*places[number], _for_decision(report, judged_at)))
     carry(tx, deployed, [*reached, *ending], now)
     _replied(tx, deployed, fresh, now)
+    if fresh and judged_at <= now:  # a verdict that waits for nothing is given at once
+        wakeups.want(tx, "tick")
     return len(new)
 
 

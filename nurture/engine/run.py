@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event as Flag
 from time import monotonic
 from types import MappingProxyType
@@ -28,6 +29,7 @@ from nurture.engine.settling import settle
 from nurture.engine.tick import tick
 from nurture.errors import Outdated
 from nurture.store import evidence
+from nurture.store.migrations import HEAD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +70,8 @@ class Engine:
     stop: Flag = field(default_factory=Flag)
     note: Path | None = None
     others: tuple[tuple[Provider, Account], ...] = ()
+    ended_by: list[str] = field(default_factory=list)
+    """Why the engine stopped by itself; empty when it was asked to."""
 
 
 @contextmanager
@@ -78,12 +82,13 @@ def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
         others=engine.others,
     )  # fmt: skip
     try:
-        yield {
+        works: Mapping[str, Work] = {
             "receive": lambda: _again(lambda: _receive(engine)),
             "tick": lambda: _again(lambda: _tick(engine)),
             "send": lambda: _again(lambda: _send(engine, sender)),
             "settle": lambda: _again(lambda: _settle(engine)),
         }
+        yield {name: partial(_unless_outdated, engine, work) for name, work in works.items()}
     finally:
         _drain(engine, sender)
 
@@ -120,6 +125,25 @@ def _again(work: Work) -> None:
     try:
         work()
     except Outdated:
+        work()
+
+
+def stop_when_outdated(engine: Engine) -> bool:
+    """Whether the tables are newer than this program; then it stops in order: what it knows of them may be wrong."""
+    newer = engine.store.newer()
+    if newer is None:
+        return False
+    if not engine.ended_by:
+        engine.ended_by.append(
+            f"the database is of a newer version ({newer}) than this program ({HEAD}), which has stopped; "
+            "start the newer program here"
+        )
+    engine.stop.set()
+    return True
+
+
+def _unless_outdated(engine: Engine, work: Work) -> None:
+    if not stop_when_outdated(engine):
         work()
 
 

@@ -19,7 +19,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
+from nurture.engine.gate import Gate
 from nurture.engine.moving import Reached, carry
+from nurture.engine.shared_gate import SharedGate
 from nurture.engine.way import Outcome, Ready, Way
 from nurture.errors import NurtureError
 from nurture.journey import timing, warmup
@@ -80,7 +82,10 @@ class Sender:
         self._recent: deque[bool] = deque(maxlen=LAST)
         self._version: int | None = None
         self._swept: date | None = None
-        self.ways = [Way(one, known, self._back, senders) for one, known in ((provider, account), *others)]
+        self.ways = [
+            Way(one, known, _gate(store, one.name, known.rate), self._back, senders)
+            for one, known in ((provider, account), *others)
+        ]
 
     def turn(self, deployed: Deployed, now: datetime, *, stopping: bool = False) -> Turned:
         """Commit what came back and what goes next, hand that over, and write the mails after it."""
@@ -358,6 +363,7 @@ class Sender:
             letterhead=deployed.rules.letterhead,
             message_id=claimed.id,
             key=idempotency_key(claimed.id),
+            offers=claimed.offers,
         )
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 
@@ -387,6 +393,11 @@ class Sender:
         told = {row.enrollment: (kinds[row.state], now, row.step) for row in changed if row.state in kinds}
         _tell(tx, deployed, told, now)
         return Counter(outcome.state for outcome in outcomes)
+
+
+def _gate(store: Store, provider: str, rate: float | None) -> Gate:
+    """On SQLite one engine works, so its own memory will do."""
+    return Gate(rate) if store.dialect == "sqlite" else SharedGate(store, provider, rate)
 
 
 def idempotency_key(message: str) -> str:

@@ -13,13 +13,15 @@ from nurture.journey.ledger import State
 from nurture.mail.checks import LINKS as LOOKING
 from nurture.mail.imagined import someone
 from nurture.providers import PROVIDERS
-from nurture.store import enrollments, events, messages, pauses, people, suppressions
+from nurture.store import enrollments, events, messages, offers, pauses, people, suppressions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from nurture.engine.deploy import Deployed
     from nurture.engine.rules import Rules
+    from nurture.journey.enrollment import Granted
     from nurture.mail.message import Message
     from nurture.store.database import Store
 
@@ -34,6 +36,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
             return None
         places = enrollments.every_pass(tx, subscriber.id)
         mails = messages.of_subscriber(tx, subscriber.id)
+        made = offers.of_subscriber(tx, subscriber.id)
         happened = events.of_subscriber(tx, subscriber.id, EVENTS)
         barred = suppressions.of(tx, [email]).get(email)
     return {
@@ -45,6 +48,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "tags": sorted(subscriber.tags),
         "enrollments": [_place(place) for place in places],
         "messages": [message(row) for row in mails],
+        "offers": [_offer(one) for one in made],
         "answers": [answer for place in places for answer in _answers(place)],
         "events": [_event(row) for row in happened],
         "awards": [row.reason for row in happened if row.kind == "awarded"],
@@ -60,7 +64,7 @@ def barred(store: Store, email: str) -> dict[str, object] | None:
 def _barred(found: suppressions.Barred | None) -> dict[str, object] | None:
     if found is None:
         return None
-    return {"reason": found.reason, "because": found.because, "since": _iso(found.since)}
+    return {"reason": found.reason, "because": found.because, "since": iso(found.since)}
 
 
 def outbox(store: Store, state: State | None, limit: int | None = None) -> list[dict[str, object]]:
@@ -87,7 +91,7 @@ def held(store: Store) -> list[dict[str, object]]:
         found = pauses.every(tx)
     return [
         {
-            "sequence": None if one.name in pauses.EVERYTHING else one.name, "since": _iso(one.since),
+            "sequence": None if one.name in pauses.EVERYTHING else one.name, "since": iso(one.since),
             "because": one.because,
         }
         for one in found
@@ -115,11 +119,43 @@ def rendered(
         enrollment = next((place for place in reversed(places) if place.sequence == sequence), fresh)
     if language:
         subscriber = replace(subscriber, attributes={**subscriber.attributes, "language": language})
+    made = _made(store, enrollment)
     written = deployed.writers[sequence].write(
         step, enrollment=enrollment, subscriber=subscriber, links=LOOKING, letterhead=deployed.rules.letterhead,
-        message_id="preview", key="",
+        message_id="preview", key="", offers=made,
     )  # fmt: skip
     return written.message
+
+
+def _made(store: Store | None, enrollment: Enrollment) -> Mapping[str, Granted]:
+    if store is None:
+        return {}
+    with store.read() as tx:
+        return offers.of_passes(tx, [enrollment.id]).get(enrollment.id, {})
+
+
+def offer_document(offer: offers.Offer, now: datetime) -> dict[str, object]:
+    """An offer as a shop sees it: `nurture.offer/1`."""
+    return {
+        "format": "nurture.offer/1",
+        "code": offer.code,
+        "product": offer.product,
+        "valid": offer.redeemed_at is None and not offer.over(now),
+        "deadline": iso(offer.deadline),
+        "redeemed": iso(offer.redeemed_at),
+    }
+
+
+def _offer(offer: offers.Offer) -> dict[str, object]:
+    return {
+        "sequence": offer.sequence,
+        "step": offer.step,
+        "product": offer.product,
+        "code": offer.code,
+        "deadline": iso(offer.deadline),
+        "granted": iso(offer.granted_at),
+        "redeemed": iso(offer.redeemed_at),
+    }
 
 
 def message(row: messages.Row) -> dict[str, object]:
@@ -129,8 +165,8 @@ def message(row: messages.Row) -> dict[str, object]:
         "step": row.step,
         "state": row.state.value,
         "subject": row.subject,
-        "sent_at": _iso(row.sent_at),
-        "due_at": _iso(row.due_at),
+        "sent_at": iso(row.sent_at),
+        "due_at": iso(row.due_at),
         "attempt": row.attempt,
         "provider": row.provider,
         "provider_id": row.provider_id,
@@ -144,10 +180,10 @@ def _place(place: Enrollment) -> dict[str, object]:
         "pass": place.number,
         "step": place.step,
         "phase": "waiting" if place.phase == "starting" else place.phase,
-        "due_at": _iso(place.due_at),
+        "due_at": iso(place.due_at),
         "ended": place.ended,
-        "started_at": _iso(place.started_at),
-        "ended_at": _iso(place.ended_at),
+        "started_at": iso(place.started_at),
+        "ended_at": iso(place.ended_at),
         "because": place.because,
     }
 
@@ -159,7 +195,7 @@ def _answers(place: Enrollment) -> list[dict[str, object]]:
             "step": step,
             "kept": True,
             "answer": answer.value,
-            "at": _iso(answer.at),
+            "at": iso(answer.at),
             "verdict": "human",
         }
         for step, answer in place.answers.items()
@@ -171,15 +207,15 @@ def _event(row: events.Row) -> dict[str, object]:
     verdicts = {True: "human", False: "machine", None: "waiting" if row.judged_at else None}
     return {
         "kind": row.kind,
-        "at": _iso(row.at),
+        "at": iso(row.at),
         "sequence": row.sequence,
         "step": row.step,
         "url": row.url,
         "verdict": verdicts[row.human] if judged else None,
         "reason": row.reason,
-        "answer": row.answer,
+        "answer": row.answer if row.answer is not None else row.detail.get("answer"),
     }
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -80,10 +80,12 @@ class Work:
 class Way:
     """Owns the threads of one provider. Who goes through it is decided by the sender."""
 
-    def __init__(self, provider: Provider, account: Account, back: SimpleQueue[Outcome], senders: int) -> None:
+    def __init__(
+        self, provider: Provider, account: Account, gate: Gate, back: SimpleQueue[Outcome], senders: int
+    ) -> None:
         self.provider = provider
         self.account = account
-        self.gate = Gate(account.rate)
+        self.gate = gate
         self.batch = provider.abilities.batch if account.batch and provider.connect_many is not None else 1
         self.in_flight: dict[str, int] = {}
         self.full_until: datetime | None = None

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from nurture.journey import timing
-from nurture.journey.enrollment import Effect, End, Ended, Enrollment, Facts, changed
+from nurture.journey.enrollment import Drawn, Effect, End, Ended, Enrollment, Facts, changed
 from nurture.language.conditions import UNKNOWN, Condition, Lookup
-from nurture.language.sequence import AtClock, Exit, Goto, Split
+from nurture.language.sequence import END, AtClock, Exit, Goto, Split, target_name
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,10 +80,16 @@ def follow(
                 why = f"{why}, {arm.at.text} is {'unknown' if when is None else 'over'}"
                 continue
             due_at, fixed, waits_for = when.at, when.fixed, arm.at.text
-        target = chosen(case, arm.go, led_by or enrollment.step)
+        asked = led_by or enrollment.step
+        target = chosen(case, arm.go, asked)
+        name = target_name(target)
+        drawn: tuple[Effect, ...] = ()
+        if isinstance(arm.go, Split):
+            way = "no" if by_no else "yes" if led_by else "start"
+            drawn = (Drawn(asked, way, str(arm.go), name),)
         if isinstance(target, Exit) and due_at <= case.now:
-            return end(case, enrollment, left(target), why, by_no=by_no)
-        name = target.step if isinstance(target, Goto) else target.how
+            ended, ending = end(case, enrollment, left(target), why, by_no=by_no)
+            return ended, (*drawn, *ending)
         moved = changed(
             enrollment,
             phase="waiting",
@@ -100,7 +106,7 @@ def follow(
                 moved = changed(moved, due_at=at, because=f"{moved.because} ({hindrance})")
             elif at != due_at:
                 moved = changed(moved, due_at=at)
-        return moved, ()
+        return moved, drawn
     return end(case, enrollment, "finished", f"{why}, no branch holds", by_no=by_no)
 
 
@@ -120,6 +126,12 @@ def end(case: Case, enrollment: Enrollment, how: Ended, because: str, *, by_no: 
         because=because,
     )
     return ended, (End(how),)
+
+
+def has_place(sequence: Sequence, enrollment: Enrollment) -> bool:
+    """Whether this sequence knows where the person stands."""
+    step = enrollment.step
+    return step in sequence.steps or step in ("", END, UNSUBSCRIBE) or enrollment.phase in ("starting", "ended")
 
 
 def left(target: Exit) -> Ended:
@@ -155,7 +167,7 @@ def chosen(case: Case, go: Go, asked: str) -> Goto | Exit:
     if not isinstance(go, Split):
         return go
     for target, _ in go.shares:
-        if (target.step if isinstance(target, Goto) else target.how) in case.facts.arms:
+        if target_name(target) in case.facts.arms:
             return target
     ticket = lot(case.facts.subscriber.id, f"{case.sequence.name}/{asked}")
     reached = 0.0

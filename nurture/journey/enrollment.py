@@ -107,6 +107,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """An offer as it was made to one person: its id, its code, and until when (None for one without an end)."""
+
+    id: str
+    code: str
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Write and send this step's mail."""
 
@@ -147,10 +156,24 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A split decided by lot. It is written down, since what is compared later is what was drawn, not what came of it.
+
+    `step` is the one whose branch splits ("" at the start), `way` is `start`, `yes` or `no`, `split` the arms and
+    shares as they were: other shares are another lottery.
+    """
+
+    step: str
+    way: str
+    split: str
+    arm: str
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The pass is over; mail of it that has not left is cancelled."""
 
     how: Ended
 
 
-Effect = Send | Save | Grant | Award | Kept | End
+Effect = Send | Save | Grant | Award | Kept | Drawn | End

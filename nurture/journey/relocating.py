@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 from nurture.journey.advance import patience
 from nurture.journey.branching import UNSUBSCRIBE, Case, chosen, end, follow
+from nurture.journey.enrollment import changed
+from nurture.language.diff import names_now
 from nurture.language.sequence import END, Arm, Goto
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from nurture.journey.enrollment import Enrollment, Facts
+    from nurture.language.diff import SequenceDiff
     from nurture.language.sequence import Sequence
 
 What = Literal["", "carried", "renamed", "moved", "ended", "retimed", "stranded"]
@@ -39,11 +42,21 @@ class Edit:
     now: Mapping[str, str]
     go: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     retimed: frozenset[str] = frozenset()
-    by: str = "this apply"
+    by: str = ""
+    renamed: Mapping[str, str] = field(init=False, repr=False)
 
-    @property
-    def renamed(self) -> Mapping[str, str]:
-        return {old: new for old, new in self.now.items() if old != new}
+    def __post_init__(self) -> None:
+        renamed = {old: new for old, new in self.now.items() if old != new}
+        object.__setattr__(self, "renamed", MappingProxyType(renamed))
+
+
+def edit_of(one: SequenceDiff, by: str) -> Edit:
+    """What a difference of two versions means for the people inside; there is a version before."""
+    assert one.before is not None
+    if one.after is None:
+        return Edit(one.before, None, {}, by=by)
+    go = {name: change.go for name, change in one.after.changes.items() if change.go}
+    return Edit(one.before, one.after, names_now(one.before, one.after), go, one.retimed, by)
 
 
 def relocate(
@@ -59,13 +72,15 @@ def relocate(
     if step in ("", END, UNSUBSCRIBE) or place.phase == "starting":
         return carried, "" if carried == place else "carried"
     if step in edit.now:
-        if edit.now[step] in edit.retimed:
-            timed = _retimed(edit, Case(edit.after, facts, now), carried)
-            if timed.due_at != place.due_at:
-                return timed, "retimed"
-        if edit.now[step] != step:
-            why = f"moved from {step} to {edit.now[step]} by {edit.by}: renamed"
-            return replace(carried, because=why), "renamed"
+        name = edit.now[step]
+        renamed = f"moved from {step} to {name} by {edit.by}: renamed" if name != step else ""
+        if name in edit.retimed:
+            due_at = _time_again(Case(edit.after, facts, now), carried)
+            if due_at != place.due_at:
+                why = f"{renamed} and retimed" if renamed else f"{name} got another time by {edit.by}: retimed"
+                return changed(carried, due_at=due_at, because=why), "retimed"
+        if renamed:
+            return changed(carried, because=renamed), "renamed"
         return carried, "" if carried == place else "carried"
     if step not in edit.before.steps and step in edit.after.steps:
         return carried, ""
@@ -75,19 +90,30 @@ def relocate(
 def _carried(edit: Edit, place: Enrollment) -> Enrollment:
     """The same place with every step under the name it has now."""
     names = edit.renamed
-    if not names:
+    if not _mentions(place, names):
         return place
 
     def new(name: str) -> str:
         return names.get(name, name)
 
-    return replace(
+    return changed(
         place,
         step=new(place.step),
         asked=tuple(new(name) for name in place.asked),
         answers={new(root): replace(answer, step=new(answer.step)) for root, answer in place.answers.items()},
         offers={new(root): deadline for root, deadline in place.offers.items()},
         led_by=new(place.led_by),
+    )
+
+
+def _mentions(place: Enrollment, names: Mapping[str, str]) -> bool:
+    """Whether a place remembers one of these steps; most people have nothing to do with most edits."""
+    return bool(names) and (
+        place.step in names
+        or place.led_by in names
+        or any(name in names for name in place.asked)
+        or any(root in names or answer.step in names for root, answer in place.answers.items())
+        or any(root in names for root in place.offers)
     )
 
 
@@ -101,13 +127,13 @@ def _left(edit: Edit, place: Enrollment, facts: Facts, now: datetime, *, in_flig
         return _ended(edit.after, place, facts, now, f"{gone} was removed by {edit.by}")
     why = f"moved from {gone} to {target} by {edit.by}: removed"
     if place.phase == "waiting":
-        return replace(place, step=target, because=why), "moved"
+        return changed(place, step=target, because=why), "moved"
     due_at = place.due_at or now
     if place.due_at is None and in_flight:
         step = edit.before.steps.get(gone)
         due_at = now if step is None else patience(Case(edit.before, facts, now), place, step, now)
-        place = replace(place, asked=(*place.asked, gone), last_mail_at=now)
-    moved = replace(
+        place = changed(place, asked=(*place.asked, gone), last_mail_at=now)
+    moved = changed(
         place, phase="waiting", step=target, due_at=due_at, waits_for="", fixed=False, led_by="", because=why
     )
     return moved, "moved"
@@ -120,14 +146,13 @@ def _ended(sequence: Sequence, place: Enrollment, facts: Facts, now: datetime, w
     return ended, "ended"
 
 
-def _retimed(edit: Edit, case: Case, place: Enrollment) -> Enrollment:
+def _time_again(case: Case, place: Enrollment) -> datetime | None:
     """The same wait as the new version would have made it, counted from the same moment."""
-    due_at = place.due_at
     if place.phase == "waiting":
-        due_at = _arrival(case, place) or due_at
-    elif due_at is not None and place.last_mail_at is not None:
-        due_at = patience(case, place, case.sequence.steps[place.step], place.last_mail_at)
-    return replace(place, due_at=due_at, because=f"{place.step} is due at another time by {edit.by}: retimed")
+        return _arrival(case, place) or place.due_at
+    if place.due_at is not None and place.last_mail_at is not None:
+        return patience(case, place, case.sequence.steps[place.step], place.last_mail_at)
+    return place.due_at
 
 
 def _arrival(case: Case, place: Enrollment) -> datetime | None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from nurture.language import words
 from nurture.language.sequence import Ask, AskKind
 from nurture.language.values import allow, excused, known, line_of, name_of, parsed, text_of, whole_of
-from nurture.language.yaml import Table, key_of
+from nurture.language.yaml import Scalar, Table, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -41,7 +41,7 @@ KINDS: Mapping[AskKind, AskForm] = MappingProxyType(
         "form": AskForm(3, later=True),
         "event": AskForm(3, keys=("label", "to"), required=("to",)),
         "refer": AskForm(4, later=True),
-        "buy": AskForm(5, keys=("label", "price", "to", "code", "expires"), required=("to",)),
+        "buy": AskForm(5, keys=("label", "price", "to", "code", "expires", "missed"), required=("to",)),
     }
 )
 BIGGEST = 5
@@ -116,6 +116,7 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
     expires = None
     if kind == "buy" and (node := table.get("expires")) is not None:
         expires = parsed(node, words.duration, faults, "expires")
+    code, pool = _code(table.get("code"), faults) if kind == "buy" else ("", "")
     save = table.get("save") if kind == "poll" else None
     return Ask(
         kind=kind,
@@ -127,9 +128,38 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
         answers=MappingProxyType(answers),
         save="" if save is None else _save(save, answers, people, faults),
         price=line("price") if kind == "buy" else "",
-        code=line("code") if kind == "buy" else "",
+        code=code,
+        pool=pool,
         expires=expires,
+        missed=_missed(table.get("missed"), faults) if kind == "buy" else "",
     )
+
+
+def _code(node: Node | None, faults: Faults) -> tuple[str, str]:
+    """One code for all, or the pool that each person gets one of their own from."""
+    if node is None:
+        return "", ""
+    if not isinstance(node, Table):
+        return line_of(node, faults, "code"), ""
+    allow(node, ("pool",), faults)
+    pool = node.get("pool")
+    if pool is None:
+        if not excused(node, "pool", ("pool",)):
+            faults.add("E103", node.mark, "a code is one word for all, or one of a pool for each: code: {pool: spring}")
+        return "", ""
+    if not isinstance(pool, Scalar):
+        faults.add("E103", pool.mark, "the name of a pool is one word")
+        return "", ""
+    return "", name_of(pool, faults, "pool")
+
+
+def _missed(node: Node | None, faults: Faults) -> str:
+    """Where the link of an offer leads when it is over: the same address for everyone."""
+    target = _target(node, (), faults)
+    if node is not None and "{{" in target:
+        faults.add("E103", node.mark, "missed is one address for everyone; write it in full, without {{ }}")
+        return ""
+    return target
 
 
 def _default_words(kind: AskKind, name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from nurture.language.sequence import AskKind, AtClock, AtInstant, Exit, Goto, Split
+from nurture.language.sequence import AskKind, AtClock, AtInstant, Exit, Goto, Split, target_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,7 +165,7 @@ def _targets(go: Goto | Exit | Split) -> Iterator[tuple[str, str]]:
             yield how, ""
         case Split(shares):
             for target, percent in shares:
-                yield target.step if isinstance(target, Goto) else target.how, f"{percent}%"
+                yield target_name(target), f"{percent}%"
 
 
 def _merged(edges: list[Edge]) -> list[Edge]:

@@ -73,23 +73,29 @@ def _plain(text: str) -> str:
 
 # --- SVG
 
+WIDTHS = 4
+"""Widths of a line beyond the thinnest, in `graph.css`: our pages allow no style inside."""
+
 
 def svg(
     sequence: Sequence,
     *,
     counts: Mapping[str, int] | None = None,
+    flows: Mapping[tuple[str, str, str], int] | None = None,
     here: Collection[str] = (),
     path: Many[str] = (),
 ) -> str:
     """The state chart as one self-contained SVG.
 
-    `counts` are people by step (and by `goal-reached`), `here` the steps to light up, `path` the steps mailed so far,
-    in order.
+    `counts` are people by step (and by `goal-reached`), `flows` passes by the way they took (from, to, and `start`,
+    `yes` or `no`): a number at the tip of each, whose line is as wide as its share of the busiest. `here` the steps to
+    light up, `path` the steps mailed so far, in order.
     """
     drawn = spread(chart(sequence))
     placed = place(drawn)
     walked = {("start", path[0]), *pairwise(path)} if path else set()
     exits = {node.id for node in drawn.nodes if node.leaves}
+    busiest = max((flows or {}).values(), default=0)
     box = f'width="{placed.width}" height="{placed.height}"'
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" data-sequence="{escape(drawn.name)}" '
@@ -102,7 +108,9 @@ def svg(
         f'<rect class="paper" {box} rx="16"/>',
     ]
     for edge, way in zip(drawn.edges, placed.ways, strict=True):
-        parts.append(_way(edge, way.lines, lit=(edge.source, edge.target) in walked))
+        target = edge.target.partition("-")[0] if edge.target in exits else edge.target
+        taken = None if flows is None else flows.get((edge.source, target, edge.way), 0)
+        parts.append(_way(edge, way.lines, taken, busiest, lit=(edge.source, edge.target) in walked))
     for edge, way in zip(drawn.edges, placed.ways, strict=True):
         if edge.target not in exits:
             parts.append(_label(edge, way.label))
@@ -179,13 +187,15 @@ def _badge(node: Node, at: Spot, count: int | None) -> str:
     )
 
 
-def _way(edge: Edge, lines: tuple[Line, ...], *, lit: bool) -> str:
+def _way(edge: Edge, lines: tuple[Line, ...], taken: int | None, busiest: int, *, lit: bool) -> str:
     x, y = lines[-1][-1]
+    broad = f" broad-{round(WIDTHS * taken / busiest)}" if taken else ""
+    number = "" if taken is None else f'<text class="taken" x="{x + 7:g}" y="{y - 9:g}">{taken:,}</text>'
     return (
         f'<g class="way {edge.way}{" walked" if lit else ""}" '
         f'data-from="{escape(edge.source)}" data-to="{escape(edge.target)}">'
-        f'<path class="line" d="{"".join(_rounded(line) for line in lines)}"/>'
-        f'<path class="tip" d="M{x - 4.5:g} {y - 8:g}L{x:g} {y:g}L{x + 4.5:g} {y - 8:g}Z"/></g>'
+        f'<path class="line{broad}" d="{"".join(_rounded(line) for line in lines)}"/>'
+        f'<path class="tip" d="M{x - 4.5:g} {y - 8:g}L{x:g} {y:g}L{x + 4.5:g} {y - 8:g}Z"/>{number}</g>'
     )
 
 

@@ -34,7 +34,8 @@ def check(sequence: Sequence, people: People, faults: Faults) -> None:
             elif arrival.kept and size - arrival.kept > HIGHEST_RUNG:
                 what = (
                     f"'{name}' asks for something of size {size}, and some people get here who never kept more than "
-                    f"size {arrival.kept}; put an ask of size {size - HIGHEST_RUNG} or more between"
+                    f"size {arrival.kept}; put an ask of size {size - HIGHEST_RUNG} or more between, or "
+                    "give it a size: of its own"
                 )
                 faults.add("W402", _mark(sequence, step), what)
         for after in _led(sequence, step.no):

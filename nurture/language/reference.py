@@ -44,6 +44,7 @@ KINDS_OF_VALUE: Mapping[str, str] = {
 
 
 BY_KEY: Mapping[str, str] = {
+    "code": "text, or `{pool: NAME}`",
     "when": KINDS_OF_VALUE["happenings"],
     "days": "days, or a list",
     "events": "names with their data, or a list",

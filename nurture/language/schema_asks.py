@@ -32,8 +32,24 @@ def ask_details() -> dict[str, Schema]:
         },
         "save": say(ref("attribute"), "Keep the answer as this attribute.", "loan"),
         "price": text("The price, as it is shown.", "99 GBP"),
-        "code": say(ref("text"), "The discount code, or where it comes from.", "spring"),
+        "code": say(
+            choose(
+                (
+                    is_a("object"),
+                    keyed({"pool": ref("name")}, {"pool": "write the name of the pool, as in {pool: spring}"}),
+                ),
+                otherwise=ref("text"),
+            ),
+            "The discount code: one for all, or for each person one of a pool (`nurture codes import`).",
+            "spring",
+            {"pool": "spring"},
+        ),
         "expires": say(ref("duration"), "The deadline of the offer, from when the mail is written.", "72 hours"),
+        "missed": say(
+            ref("target"),
+            "Where the link leads when the deadline is over. Left out: a page of ours that says so.",
+            "https://example.com/course",
+        ),
         "answers": {
             "description": "The answers by name, each with its words. Two or more.",
             "examples": [{"home": "A home loan", "auto": "An auto loan"}],

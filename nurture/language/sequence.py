@@ -115,6 +115,14 @@ class Split:
 
     shares: tuple[tuple[Goto | Exit, int], ...]
 
+    def __str__(self) -> str:
+        return ", ".join(f"{target_name(target)} {percent}%" for target, percent in self.shares)
+
+
+def target_name(target: Goto | Exit) -> str:
+    """Where it leads, as it was written: the step's name, `end` or `unsubscribe`."""
+    return target.step if isinstance(target, Goto) else target.how
+
 
 Go = Goto | Exit | Split
 
@@ -151,7 +159,11 @@ AskKind = Literal["click", "poll", "download", "watch", "reply", "form", "event"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The one small action. `words` are what the person reads, `name` is the event, product, file or form."""
+    """The one small action. `words` are what the person reads, `name` is the event, product, file or form.
+
+    An offer's code is `code`, the same for all, or one of those in `pool`. `missed` is where its link leads when the
+    deadline is over; "" for our own page.
+    """
 
     kind: AskKind
     words: str
@@ -163,7 +175,9 @@ class Ask:
     save: str = ""
     price: str = ""
     code: str = ""
+    pool: str = ""
     expires: Duration | None = None
+    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +214,11 @@ class Step:
     extra: Mapping[str, object] = field(default_factory=lambda: EMPTY)
     principle: str = ""
     award: str = ""
+
+    @property
+    def ends(self) -> bool:
+        """Whether what is asked for is open until a moment that the author wrote down, and no longer."""
+        return self.ask.expires is not None or self.until is not None
 
     @property
     def repeats(self) -> bool:

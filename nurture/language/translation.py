@@ -182,7 +182,9 @@ class _Words:
                 what = f"'{step.name}' asks a {ask.kind} in {self.main.name}.yaml; write {_ask_needs(ask)}"
                 self.faults.add("E103", key.mark, what)
                 return ask
-        self._allow(table, words, (*ASK_WORDS, "to", "size", "save", "price", "code", "expires", "answers", "label"))
+        self._allow(
+            table, words, (*ASK_WORDS, "to", "size", "save", "price", "code", "expires", "missed", "answers", "label")
+        )
         found = {
             name: self._line(table, name, at, " ", words, f"the ask of '{step.name}' has no {name}")
             for name in words if name not in ("answers", *OPTIONAL)

@@ -100,8 +100,16 @@ def known(node: Node, names: Iterable[str], faults: Faults, what: str) -> str:
 
 def check_known(written: str, mark: Mark, names: Iterable[str], faults: Faults, what: str) -> None:
     if written not in (declared := tuple(names)):
-        hint = faults.hint(written, declared) or "; add it to people.yaml"
+        hint = faults.hint(written, declared) or f"; add it to people.yaml{_written_there(written, what)}"
         faults.add("E205", mark, f"people.yaml declares no {what} '{written}'{hint}")
+
+
+def _written_there(name: str, what: str) -> str:
+    shown = {
+        "tag": f"tags: [{name}]", "product": f"products: [{name}]", "event": f"events: {{{name}: {{}}}}",
+        "attribute": f"attributes: {{{name}: text}}",
+    }  # fmt: skip
+    return f", like {shown[what]}" if what in shown else ""
 
 
 def whole_of(node: Node, faults: Faults, what: str, least: int, most: int) -> int | None:

@@ -17,7 +17,7 @@ from nurture.mail.links import Links, Signer
 from nurture.mail.looking import look, mark_in
 from nurture.mail.person import names
 from nurture.mail.pressing import pressing, scarce
-from nurture.mail.render import UNSUBSCRIBE, Letterhead, Writer, format_of, leads
+from nurture.mail.render import NONE_MADE, UNSUBSCRIBE, Letterhead, Writer, format_of, leads
 from nurture.mail.slots import Slots, fill_html, fill_text
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ MJML = (
 _TAG = re.compile(r"<(mj-[\w-]*)")
 _PLACE = re.compile(r"(templates/.+?):(\d+): (.*)", re.DOTALL)
 
-_TAGS = re.compile(r"<style.*?</style>|<[^>]*>|\s+", re.DOTALL)
+_TAGS = re.compile(r"<style.*?</style>|<[^>]*>", re.DOTALL)
 _UNKNOWN = re.compile(r"'(\w+)' is not known of this person")
 LONGEST_SUBJECT = 60
 LARGEST = 102 * 1024
@@ -74,7 +74,8 @@ def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
 def _missing(sequence: Sequence, step: Step, files: Mapping[str, str]) -> Problem:
     place = ("steps", step.name, "template")
     mark = sequence.marks.get(place) or sequence.marks.get(("steps", step.name)) or Mark(1, 1)
-    hint = did_you_mean(step.template, files) or f"; write it at templates/{sequence.name}/{step.template}"
+    near = [name for name in files if "/" not in name or name.startswith(f"{sequence.name}/")]
+    hint = did_you_mean(step.template, near) or f"; write it at templates/{sequence.name}/{step.template}"
     return Problem(
         sequence.file, mark.line, mark.column, "E301", f"there is no template '{step.template}'{hint}", mark.width
     )
@@ -100,7 +101,7 @@ def _written(
     for number, (subscriber, enrollment) in enumerate(
         imagined(sequence, step, people, known, looked.printed.asked, hidden)
     ):
-        values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone))
+        values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone), NONE_MADE, LINKS)
         for problem in (
             *_lines(sequence, step, writer, values, with_length=number == 0),
             *_mail(step, writer, values, source, seen),
@@ -178,7 +179,7 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str,
             f"this mail has more than {LARGEST // 1024} KB of HTML, so Gmail clips it before its end; make it shorter"
         )
         yield Problem(path, 1, 1, "W405", what)
-    if (words := scarce(_TAGS.sub(" ", page.html), step)) is not None:
+    if (words := scarce(" ".join(_TAGS.sub(" ", page.html).split()), step)) is not None:
         line, column = _find(source, words)
         yield Problem(path, line, column, "W406", pressing(words, step), len(words) if words in source else 1)
 

@@ -15,7 +15,8 @@ from nurture.errors import BadToken
 if TYPE_CHECKING:
     from nurture.language.sequence import Ask
 
-CLICK, PAGE, UNSUBSCRIBE = "click", "page", "unsubscribe"
+CLICK, PAGE, UNSUBSCRIBE, OFFER = "click", "page", "unsubscribe", "offer"
+PURPOSES = (CLICK, PAGE, UNSUBSCRIBE, OFFER)
 REPLY = "reply+"
 """How the address begins that a reply to one mail goes to."""
 
@@ -35,7 +36,7 @@ class Signer:
     def __init__(self, keys: Sequence[str]) -> None:
         # itsdangerous signs with the last key of its list
         ordered = list(reversed(keys))
-        self._by_purpose = {purpose: _signer(ordered, f"nurture.{purpose}") for purpose in (CLICK, PAGE, UNSUBSCRIBE)}
+        self._by_purpose = {purpose: _signer(ordered, f"nurture.{purpose}") for purpose in PURPOSES}
 
         self._keys = tuple(key.encode() for key in keys)
 
@@ -101,6 +102,14 @@ class Links:
 
     def read_unsubscribe(self, token: str) -> str:
         return self.signer.read(UNSUBSCRIBE, token)
+
+    def countdown(self, offer: str) -> str:
+        """The picture of how long an offer is still open."""
+        return f"{self.hosted_url}/o/{self.signer.sign(OFFER, offer)}.png"
+
+    def read_countdown(self, token: str) -> str:
+        """The offer whose picture this is."""
+        return self.signer.read(OFFER, token)
 
     def reply(self, message: str) -> str:
         """Where a reply to this mail goes; "" when replies are not received here."""

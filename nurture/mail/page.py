@@ -35,8 +35,9 @@ WHOLE = ("<!doctype", "<html", "<mjml")
 _MARKDOWN = MarkdownIt("commonmark", {"html": True, "typographer": False}).enable(["table", "strikethrough"])
 # remote style sheets are never fetched; a mail must not depend on the network of the machine that writes it
 _INLINER = CSSInliner(load_remote_stylesheets=False, keep_style_tags=True, keep_at_rules=True)
-_PLAIN = re.compile(r'((?:href|src)=["\']?)plain:', re.IGNORECASE)
-_HREF = re.compile(r'<a\b[^>]*?\shref=(["\'])(.*?)\1', re.IGNORECASE | re.DOTALL)
+# each begins with what is rare in a mail: ignoring the case of a whole pattern makes it look at every letter
+_PLAIN = re.compile(r'(=(?:(?<=(?i:href)=)|(?<=(?i:src)=))["\']?)(?i:plain):')
+_HREF = re.compile(r'<[aA]\b[^>]*?\s(?i:href)=(["\'])(.*?)\1', re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -5,30 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nurture.journey.enrollment import Granted
 from nurture.mail.phrases import in_words
 from nurture.mail.templates import Missing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
     from nurture.journey.enrollment import Enrollment, Subscriber
     from nurture.language.sequence import Sequence, Step
+    from nurture.mail.links import Links
+
+
+ENDLESS = "this offer never ends, so it has no deadline to print"
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """`{{ offer.deadline }}`, `.code`, `.price`: what a person was granted. The deadline is in words, in their zone."""
+    """`{{ offer.deadline }}`, `.code`, `.price`: what a person was granted. The deadline is in words, in their zone.
+
+    `countdown` is the address of a picture. An offer that never ends has neither, and printing them fails.
+    """
 
     product: str
     price: str
     code: str
-    deadline: str
+    deadline: object
+    countdown: object
 
 
 def names(
-    sequence: Sequence, step: Step, enrollment: Enrollment, subscriber: Subscriber, zone: ZoneInfo
-) -> dict[str, object]:
-    """What we know of the person and of the step, by name. Attributes give way to the language's own words."""
+    sequence: Sequence, step: Step, enrollment: Enrollment, subscriber: Subscriber, zone: ZoneInfo,
+    offers: Mapping[str, Granted], links: Links,
+) -> dict[str, object]:  # fmt: skip
+    """What we know of the person and of the step, by name. Attributes give way to the language's own words.
+
+    `offers` are those of this pass as they are kept, by root step; one that is not kept yet is imagined.
+    """
     answers = {name: answer.value for name, answer in enrollment.answers.items()}
 
     def said(name: str) -> object:
@@ -55,18 +69,24 @@ def names(
         "start": dict(enrollment.data),
         "sequence": {"name": sequence.name, "title": sequence.title},
     }
-    offer = _offer(sequence, step, enrollment, zone)
+    offer = _offer(sequence, step, enrollment, zone, offers, links)
     if offer is not None:
         found["offer"] = offer
     return found
 
 
-def _offer(sequence: Sequence, step: Step, enrollment: Enrollment, zone: ZoneInfo) -> Offer | None:
+def _offer(
+    sequence: Sequence, step: Step, enrollment: Enrollment, zone: ZoneInfo, offers: Mapping[str, Granted], links: Links
+) -> Offer | None:
     """The offer this mail makes, else the one granted last."""
     root = step.root if step.ask.kind == "buy" else next(reversed(list(enrollment.offers)), "")
-    ask = sequence.steps[root].ask if root in sequence.steps else None
-    if ask is None:
+    if root not in sequence.steps:
         return None
-    deadline = enrollment.offers.get(root)
-    words = "" if deadline is None else in_words(deadline, zone, sequence.language)
-    return Offer(ask.name, ask.price, ask.code, words)
+    asking = sequence.steps[root]
+    ask = asking.ask
+    made = offers.get(root) or Granted("", ask.code or ask.pool, enrollment.offers.get(root) if asking.ends else None)
+    if made.deadline is None:
+        endless = Missing(f"{ENDLESS}; give the ask of '{root}' expires: 48 hours")
+        return Offer(ask.name, ask.price, made.code, endless, endless)
+    words = in_words(made.deadline, zone, sequence.language)
+    return Offer(ask.name, ask.price, made.code, words, links.countdown(made.id))

@@ -23,7 +23,7 @@ _WORDS = re.compile(
 
 def scarce(text: str, step: Step) -> str | None:
     """The first words that say that time or places run out, where the step has no deadline that is kept."""
-    if step.ask.expires is not None or step.until is not None:
+    if step.ends:
         return None
     match = _WORDS.search(text)
     return match.group() if match else None

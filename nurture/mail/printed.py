@@ -13,6 +13,7 @@ from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 
 from nurture.language.knowing import NOTHING, Known, Sample, assume, path_of
+from nurture.mail.shapes import Tokens, tokens_of
 
 if TYPE_CHECKING:
     from nurture.language.conditions import Path
@@ -44,21 +45,30 @@ class Printed:
 
 
 @lru_cache(maxsize=200)
-def _parsed(source: str) -> nodes.Template | None:
-    """The tree, each node's `lineno` being where it begins in the text; None when it cannot be read."""
+def _parsed(source: str) -> tuple[nodes.Template, tuple[int, ...]] | None:
+    """The tree, and where each of its tokens begins in the text; None when it cannot be read."""
     if "{" not in source:
         return None
     try:
-        parser = Parser(_JINJA, source)
-        parser.stream = TokenStream(_JINJA.lexer.wrap(_placed(source)), None, None)
-        return parser.parse()
+        placed = tuple(_placed(source))
+        tree = _tree(tuple((kind, "" if kind == "data" else value) for _, kind, value in placed))
     except (TemplateSyntaxError, RecursionError):
         return None
+    return tree, tuple(at for at, _, _ in placed)
+
+
+@lru_cache(maxsize=1_000)
+def _tree(tokens: Tokens) -> nodes.Template:
+    """One tree for all mails whose code is the same. Each node's `lineno` is the number of its token."""
+    parser = Parser(_JINJA, "")
+    numbered = ((number, kind, value) for number, (kind, value) in enumerate(tokens))
+    parser.stream = TokenStream(_JINJA.lexer.wrap(numbered), None, None)
+    return parser.parse()
 
 
 def _placed(source: str) -> Iterator[tuple[int, str, str]]:
     at = 0
-    for _, kind, value in _JINJA.lexer.tokeniter(source, None):
+    for kind, value in tokens_of(source):
         # the lexer drops white space beside `-%}`; what it keeps stands in the text as it is
         at = max(source.find(value, at), at)
         yield at, kind, value
@@ -67,15 +77,16 @@ def _placed(source: str) -> Iterator[tuple[int, str, str]]:
 
 def printed(file: str, source: str, known: Known, files: Mapping[str, str], found: Printed) -> None:
     """Add what this template and those it includes print, for people of whom this is known."""
-    tree = _parsed(source)
-    if tree is not None:
-        _Walk(file, source, files, found).body(tree.body, known)
+    if (parsed := _parsed(source)) is not None:
+        tree, places = parsed
+        _Walk(file, source, places, files, found).body(tree.body, known)
 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
     file: str
     source: str
+    places: tuple[int, ...]
     files: Mapping[str, str]
     found: Printed
     depth: int = 0
@@ -144,15 +155,16 @@ class _Walk:
 
     def _assign(self, node: nodes.Assign, known: Known) -> Known:
         inner = Printed()
-        _Walk(self.file, self.source, self.files, inner, self.depth)._prints(node.node, known)
+        _Walk(self.file, self.source, self.places, self.files, inner, self.depth)._prints(node.node, known)
         self.found.asked |= inner.asked
         return _local(node.target, known, SOME | NOTHING if inner.unsure else SOME)
 
     def _include(self, name: str, known: Known) -> None:
         source = self.files.get(name)
-        if source is None or self.depth >= DEEPEST or (tree := _parsed(source)) is None:
+        if source is None or self.depth >= DEEPEST or (parsed := _parsed(source)) is None:
             return
-        _Walk(name, source, self.files, self.found, self.depth + 1).body(tree.body, known)
+        tree, places = parsed
+        _Walk(name, source, places, self.files, self.found, self.depth + 1).body(tree.body, known)
 
     def _given(self, test: nodes.Node, known: Known, *, holds: bool) -> Known | None:
         self._asks(test)
@@ -194,9 +206,10 @@ class _Walk:
 
     def _note(self, node: nodes.Node, path: Path) -> None:
         name = node if isinstance(node, nodes.Name) else next(node.find_all(nodes.Name))
-        match = _SHOWN.match(self.source, name.lineno)
+        at = self.places[name.lineno]
+        match = _SHOWN.match(self.source, at)
         words = match.group() if match else ".".join(path)
-        self.found.unsure.setdefault((self.file, name.lineno), Print(self.file, name.lineno, words, path))
+        self.found.unsure.setdefault((self.file, at), Print(self.file, at, words, path))
 
 
 def _local(target: nodes.Node, known: Known, values: frozenset[object] = SOME) -> Known:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -21,12 +22,13 @@ from nurture.mail.person import names
 from nurture.mail.slots import Slots, fill_html, fill_text, slot
 
 if TYPE_CHECKING:
-    from nurture.journey.enrollment import Enrollment, Subscriber
+    from nurture.journey.enrollment import Enrollment, Granted, Subscriber
     from nurture.language.sequence import Ask, Place, Sequence, Step
 
 Line = Callable[[Mapping[str, object]], str]
 """A subject or preheader, ready to be filled in."""
 
+NONE_MADE: Mapping[str, Granted] = MappingProxyType({})
 UNSUBSCRIBE, PREHEADER, POSTAL = 0, 1, 2
 """The slots that every mail has."""
 
@@ -67,14 +69,17 @@ class Writer:
 
     def write(
         self, step_name: str, *, enrollment: Enrollment, subscriber: Subscriber, links: Links, letterhead: Letterhead,
-        message_id: str, key: str,
+        message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE,
     ) -> Written:  # fmt: skip
-        """The mail of a step to a person, in their language. Raises RenderError when it cannot be written for them."""
+        """The mail of a step to a person, in their language. Raises RenderError when it cannot be written for them.
+
+        `offers` are those made to the person in this pass, by root step.
+        """
         spoken = self._sequence.in_language(subscriber.attributes.get("language"))
         if spoken is not self._sequence:
             return self._others[spoken.language].write(
                 step_name, enrollment=enrollment, subscriber=subscriber, links=links, letterhead=letterhead,
-                message_id=message_id, key=key,
+                message_id=message_id, key=key, offers=offers,
             )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
@@ -84,7 +89,7 @@ class Writer:
             target = f"mailto:{parseaddr(reply_to or sequence.sender)[1]}"
         url = links.ask(message_id, step.ask, target)
         unsubscribe = links.unsubscribe(message_id)
-        values = names(sequence, step, enrollment, subscriber, zone)
+        values = names(sequence, step, enrollment, subscriber, zone, offers, links)
         subject = self.subject(step, subscriber)(values)
         if not subject:
             raise RenderError(f"the subject of {sequence.name}.{step.name} is empty for this person")

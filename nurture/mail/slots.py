@@ -19,7 +19,7 @@ NONCE = f"nv{token_hex(6)}x"
 """Made anew for each process. Letters and digits only: Markdown would encode anything else inside an address."""
 
 SLOT = re.compile(rf"{NONCE}(\d{{4}})z")
-IN_ADDRESS = re.compile(rf'(?:href|src|action)\s*=\s*["\']?\s*{NONCE}(\d{{4}})z', re.IGNORECASE)
+_IN_ATTRIBUTE = re.compile(rf'=\s*["\']?\s*{NONCE}(\d{{4}})z')
 MOST = 5_000
 KEY = "_slots"
 
@@ -61,4 +61,8 @@ def fill_text(text: str, slots: Slots) -> str:
 
 def addresses(html: str) -> frozenset[int]:
     """Which slots stand at the start of an address: those must be web or mail addresses."""
-    return frozenset(int(number) for number in IN_ADDRESS.findall(html))
+    return frozenset(
+        int(match[1])
+        for match in _IN_ATTRIBUTE.finditer(html)
+        if html[max(0, match.start() - 20) : match.start()].rstrip().lower().endswith(("href", "src", "action"))
+    )

@@ -16,6 +16,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from nurture.errors import RenderError
+from nurture.mail.shapes import BLANKS, shaping
 from nurture.mail.slots import KEY, Slots, finalize
 
 if TYPE_CHECKING:
@@ -72,13 +73,22 @@ class Templates:
         self.files = files
         self._pages = _environment(autoescape=True, files=files)
         self._pages.finalize = finalize
+        shaped = shaping(self._pages)
+        self._shaped = lru_cache(maxsize=10_000)(lambda name: shaped(files[name]))
         self._layout = lru_cache(maxsize=8)(_environment(autoescape=True, files=files).from_string)
         self._lines = _environment(autoescape=False, files={})
 
     def page(self, name: str, values: Mapping[str, object], slots: Slots) -> str:
         """What the template prints, its values as slots. Raises RenderError with the file and line."""
+        given = {**values, KEY: slots}
+        before = len(slots)
+        if name in self.files and (shared := self._shaped(name)) is not None:
+            try:
+                return _short(shared.render(given), name)
+            except Exception:  # noqa: BLE001 - whatever it is, the template itself says it below, with its own line
+                del slots[before:]
         try:
-            return _short(self._pages.get_template(name).render({**values, KEY: slots}), name)
+            return _short(self._pages.get_template(name).render(given), name)
         except TemplateNotFound as error:
             raise RenderError(f"there is no template templates/{error.name}") from None
         except Exception as error:  # noqa: BLE001 - a template may raise anything that Python raises
@@ -113,8 +123,8 @@ def _environment(*, autoescape: bool, files: Mapping[str, str]) -> Environment:
         return (files[name], f"templates/{name}", lambda: True) if name in files else None
 
     made = Sandbox(
-        autoescape=autoescape, undefined=Missing, loader=FunctionLoader(load), trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, cache_size=10_000, auto_reload=False,
+        autoescape=autoescape, undefined=Missing, loader=FunctionLoader(load), cache_size=10_000, auto_reload=False,
+        **BLANKS,
     )  # fmt: skip
     made.globals.clear()
     for name in set(made.filters) - FILTERS:

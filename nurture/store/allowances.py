@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
-from nurture.store import tables
+from nurture.store import fuse_tables
 from nurture.store.dialect import chunks, insert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-table = tables.allowance
+table = fuse_tables.allowance
 c = table.c
 
 

@@ -6,16 +6,17 @@ found in `sending` is never taken over: it becomes unknown and is settled by evi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, literal, or_, select, update
 
-from nurture.journey.enrollment import Enrollment, Subscriber
+from nurture.journey.enrollment import Enrollment, Granted, Subscriber
 from nurture.journey.ledger import RANK, State
-from nurture.store import allowances, enrollments, pauses, people, tables
+from nurture.store import allowances, enrollments, offers, pauses, people, tables
 from nurture.store.dialect import chunks, insert, locked
 from nurture.store.messages import CLAIMED, LEAVING, PLANNED, SENDING, Row, by_ids, lock_places
 
@@ -31,6 +32,7 @@ class Claimed:
     """A message that is ours until the lease is over, with all that is needed to write it.
 
     `uncertain`: it may have been taken by `provider` before, so no other may have it.
+    `offers` are those that were made in this pass, by root step.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Claimed:
     frozen: bytes | None
     enrollment: Enrollment
     subscriber: Subscriber
+    offers: Mapping[str, Granted] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
         .where(c.id.in_(ids))
     )
     middle = len(own) + enrollments.WIDTH
-    return [
+    claimed = [
         Claimed(
             *row[:9],
             enrollments.as_enrollment(row[len(own) : middle]),
@@ -122,6 +125,8 @@ def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
         )
         for row in tx.execute(query)
     ]
+    made = offers.of_passes(tx, [one.enrollment.id for one in claimed if one.enrollment.offers])
+    return [replace(one, offers=made[one.enrollment.id]) if one.enrollment.id in made else one for one in claimed]
 
 
 def begin(

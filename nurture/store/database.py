@@ -21,12 +21,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from nurture.errors import StoreError
+from nurture.store import wakeups
 from nurture.store.migrations import HEAD, upgrade
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 Dialect = Literal["sqlite", "postgresql"]
+COPYING = "copying"
+"""The table that is there while a copy from SQLite is not finished."""
+
 BUSY = 5_000
 """Milliseconds that a writer waits for another process on the same SQLite file."""
 
@@ -37,6 +41,7 @@ class Store:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
+        self.carries_wakeups = False
         self._writing = Lock()
         if self.dialect == "sqlite":
             self._writer = _sqlite(url, "BEGIN IMMEDIATE", StaticPool)
@@ -57,7 +62,9 @@ class Store:
                 yield tx
         else:
             with _explained(self), self._writer.begin() as tx:
+                wakeups.forget(tx)
                 yield tx
+                wakeups.leave(tx)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -72,33 +79,30 @@ class Store:
         The lock is the operating system's, so it ends with the process, however that ends.
         """
         if self.path is None:
+            with self.read() as tx:
+                if tx.dialect.has_table(tx, COPYING):
+                    raise StoreError("a copy into this database was not finished; run `nurture db copy` again")
             yield
             return
-        file = self.path.with_name(self.path.name + ".lock")
-        with file.open("a+", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                owner = lock.read().strip() or "of unknown name"
-                raise StoreError(
-                    f"another engine ({owner}) works on {self.path}; stop it first, or use PostgreSQL for several"
-                ) from None
-            lock.seek(0)
-            lock.truncate()
-            lock.write(f"process {os.getpid()}, {command}{since and f', since {since}'}")
-            lock.flush()
-            try:
-                yield
-            finally:
-                lock.seek(0)
-                lock.truncate()
+        with owned(self.path, command, since):
+            yield
 
     def revision(self) -> str | None:
         """The version of the tables; None when there are none."""
         with self.read() as tx:
             known = tx.dialect.has_table(tx, "alembic_version")
             return tx.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
+
+    def newer(self) -> str | None:
+        """The version of the tables when it is newer than this program's: one small question, asked at each pass."""
+        with self.read() as tx:
+            found: str = tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        return found if found > HEAD else None
+
+    def queue_wakeups(self) -> None:
+        """Transactions carry wake-ups from now on (PostgreSQL with a queue for them)."""
+        wakeups.queue(self._writer)
+        self.carries_wakeups = True
 
     def upgrade(self) -> None:
         """Bring the tables to this program's version. Another process may do so at the same time."""
@@ -110,6 +114,30 @@ class Store:
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()
+
+
+@contextmanager
+def owned(path: Path, command: str, since: str = "") -> Iterator[None]:
+    """Hold the lock of the one engine that may work on a SQLite file."""
+    file = path.with_name(path.name + ".lock")
+    with file.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip() or "of unknown name"
+            raise StoreError(
+                f"another engine ({owner}) works on {path}; stop it first, or use PostgreSQL for several"
+            ) from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"process {os.getpid()}, {command}{since and f', since {since}'}")
+        lock.flush()
+        try:
+            yield
+        finally:
+            lock.seek(0)
+            lock.truncate()
 
 
 def open_store(url: str, *, upgrade: bool = True) -> Store:
@@ -176,12 +204,23 @@ def _sqlite(url: URL, begin: str, pool: type[StaticPool | QueuePool]) -> Engine:
     return engine
 
 
-def _postgresql(url: URL) -> Engine:
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10, "tcp_user_timeout": 20_000, "keepalives_idle": 10, "keepalives_interval": 5,
+    "keepalives_count": 3,
+}  # fmt: skip
+"""A machine that is cut off from the database learns it within half a minute; TCP alone would wait a quarter of an hour
+(libpq's parameters). The server learns it of us by the same figures."""
+
+OPTIONS = (
     # a lost lock or a forgotten transaction must not hold a row for ever
-    options = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=120s"
-    return create_engine(
-        url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args={"options": options, "connect_timeout": 10}
-    )
+    "-c lock_timeout=30s -c idle_in_transaction_session_timeout=120s "
+    "-c tcp_user_timeout=20000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+)
+
+
+def _postgresql(url: URL) -> Engine:
+    arguments = {**PATIENCE, "options": OPTIONS, "application_name": "nurture"}
+    return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args=arguments)
 
 
 @contextmanager

@@ -37,13 +37,20 @@ def save(
     tx: Connection, files: Mapping[str, bytes], now: datetime, *, who: str = "", why: str = "",
     plan: Mapping[str, object] | None = None,
 ) -> int:  # fmt: skip
-    """Make these files the running version; returns its number."""
+    """Make these files the running version; returns its number, which follows the latest without a gap."""
     digests = {path: sha256(body).hexdigest() for path, body in files.items()}
     bodies = {digests[path]: body for path, body in files.items()}
     adding = insert(tx, blob).on_conflict_do_nothing(index_elements=["digest"])
     if bodies:
         tx.execute(adding, [{"digest": digest, "body": body} for digest, body in bodies.items()])
-    row = {"at": now, "files": digests, "who": who, "why": why, "plan": dict(plan or {})}
+    row = {
+        "id": following(latest_id(tx)),
+        "at": now,
+        "files": digests,
+        "who": who,
+        "why": why,
+        "plan": dict(plan or {}),
+    }
     return int(tx.execute(deploy.insert().returning(deploy.c.id), row).scalar_one())
 
 
@@ -57,6 +64,11 @@ def hold(tx: Connection, *, alone: bool = False) -> int | None:
         shared = "" if alone else "_shared"
         tx.execute(text(f"SELECT pg_advisory_xact_lock{shared}({LOCK})"))
     return latest_id(tx)
+
+
+def following(number: int | None) -> int:
+    """The number of the version after this one, known before it is saved so that people's stories can name it."""
+    return (number or 0) + 1
 
 
 def latest_id(tx: Connection) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from nurture.store import tables
 from nurture.store.dialect import insert
@@ -41,6 +41,11 @@ def write(tx: Connection, epoch: Epoch) -> None:
     adding = insert(tx, table)
     adding = adding.on_conflict_do_update(index_elements=["name"], set_={"value": adding.excluded.value})
     tx.execute(adding, [{"name": EPOCH, "value": str(epoch.number)}, {"name": IDENTITY, "value": epoch.identity}])
+
+
+def forget(tx: Connection) -> None:
+    """A copy made on purpose is a new home: the next start remembers it as such."""
+    tx.execute(delete(table).where(table.c.name.in_([EPOCH, IDENTITY])))
 
 
 def identity(store: Store, tx: Connection) -> str:

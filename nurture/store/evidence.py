@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from nurture.journey.ledger import LEFT, RANK, State
 from nurture.store import tables
@@ -37,6 +37,12 @@ def any_unsettled(tx: Connection, now: datetime) -> bool:
     overdue = select(c.id).where(UNSETTLED).where(c.state == SENDING).where(c.deadline <= now).limit(1)
     undecided = select(c.id).where(UNSETTLED).where(c.state == UNKNOWN).limit(1)
     return tx.execute(overdue).first() is not None or tx.execute(undecided).first() is not None
+
+
+def count_unknown(tx: Connection) -> int:
+    """Of how many attempts nobody knows whether the mail left."""
+    query = select(func.count()).select_from(table).where(UNSETTLED).where(c.state == UNKNOWN)
+    return int(tx.execute(query).scalar_one())
 
 
 def stuck(tx: Connection, now: datetime) -> list[str]:

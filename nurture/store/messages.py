@@ -32,7 +32,7 @@ UNSETTLED = text("message.state IN ('sending', 'unknown')")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A mail to be sent. `id` is opaque and ours; `because` says why it is sent."""
+    """A mail to be sent. `id` is opaque and ours; `because` says why it is sent; `offer` is the one it makes."""
 
     id: str
     enrollment: int
@@ -41,6 +41,7 @@ class Plan:
     step: str
     due_at: datetime
     because: str = ""
+    offer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,14 @@ def plan(tx: Connection, plans: Sequence[Plan], now: datetime) -> dict[str, int]
             "subject": "",
             "target": "",
             "reason": one.because,
+            "offer": one.offer,
         }
         for one in plans
     ]
     if not rows:
         return {}
     adding = insert(tx, table)
-    fresh = {name: adding.excluded[name] for name in ("state", "planned_at", "due_at", "reason")}
+    fresh = {name: adding.excluded[name] for name in ("state", "planned_at", "due_at", "reason", "offer")}
     never_tried = and_(c.state == State.CANCELLED.value, c.attempt == 0)
     adding = adding.on_conflict_do_update(index_elements=["enrollment", "step"], set_=fresh, where=never_tried)
     return {row.id: row.enrollment for row in tx.execute(adding.returning(c.id, c.enrollment), rows)}
@@ -130,13 +132,14 @@ def cancel(tx: Connection, keep: Mapping[int, str], reason: str) -> None:
     """
     changing = (
         update(table)
-        .where(c.enrollment == bindparam("place"))
-        .where(c.step != bindparam("keeping"))
         .where(or_(c.state == PLANNED, c.state == CLAIMED))  # IN expands, which many sets at once do not allow
         .where(c.uncertain == 0)
         .values(state=State.CANCELLED.value, due_at=None, reason=reason)
     )
-    tx.execute(changing, [{"place": place, "keeping": step} for place, step in keep.items()])
+    for some in chunks([place for place, step in keep.items() if not step]):
+        tx.execute(changing.where(c.enrollment.in_(some)))
+    if rest := [{"place": place, "keeping": step} for place, step in keep.items() if step]:
+        tx.execute(changing.where(c.enrollment == bindparam("place")).where(c.step != bindparam("keeping")), rest)
 
 
 def in_flight(tx: Connection, sequence: str, steps: Collection[str]) -> set[int]:

@@ -1,4 +1,4 @@
-"""Giving the steps of a sequence other names, wherever a row names one: its mails, and the log of what happened."""
+"""Giving the steps of a sequence other names, wherever a row names one: its mails, its offers, and the log of what happened."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
-from nurture.store import tables
+from nurture.store import offer_tables, tables
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,7 +22,7 @@ def rename(tx: Connection, sequence: str, names: Mapping[str, str]) -> None:
     The database sees UNIQUE (enrollment, step) row by row, so a name is free before it is given again.
     """
     for old, new in _in_order(names):
-        for table in (tables.message, tables.event):
+        for table in (tables.message, tables.event, offer_tables.offer):
             changing = update(table).where(table.c.sequence == sequence).where(table.c.step == old)
             tx.execute(changing.values(step=new))
 

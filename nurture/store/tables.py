@@ -12,8 +12,8 @@ from typing import Any
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -130,6 +130,20 @@ class EnrollmentRow(SQLModel, table=True):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_enrollment_place",
+            "sequence",
+            "step",
+            "subscriber",
+            sqlite_where=text("phase <> 'ended'"),
+            postgresql_where=text("phase <> 'ended'"),
+        ),
+        Index(
+            "ix_enrollment_goal",
+            "ended_at",
+            sqlite_where=text("ended = 'goal'"),
+            postgresql_where=text("ended = 'goal'"),
+        ),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
@@ -166,6 +180,19 @@ class MessageRow(SQLModel, table=True):
             sqlite_where=text("state IN ('sending', 'unknown')"),
             postgresql_where=text("state IN ('sending', 'unknown')"),
         ),
+        Index(
+            "ix_message_trouble",
+            "state",
+            "id",
+            sqlite_where=text("state IN ('unknown', 'failed', 'bounced', 'complained', 'abandoned')"),
+            postgresql_where=text("state IN ('unknown', 'failed', 'bounced', 'complained', 'abandoned')"),
+        ),
+        Index(
+            "ix_message_sent",
+            "sent_at",
+            sqlite_where=text("sent_at IS NOT NULL"),
+            postgresql_where=text("sent_at IS NOT NULL"),
+        ),
         Index("ix_message_provider_id", "provider_id"),
         Index("ix_message_subscriber", "subscriber"),
     )
@@ -197,6 +224,7 @@ class MessageRow(SQLModel, table=True):
     looks: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     absent: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     looked_at: datetime | None = Field(sa_column=Column(Instant))
+    offer: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
 
 
 class PayloadRow(SQLModel, table=True):
@@ -222,6 +250,29 @@ class EventRow(SQLModel, table=True):
             "judged_at",
             sqlite_where=text("judged_at IS NOT NULL AND human IS NULL"),
             postgresql_where=text("judged_at IS NOT NULL AND human IS NULL"),
+        ),
+        Index(
+            "ix_event_clicked",
+            "sequence",
+            "step",
+            "human",
+            "enrollment",
+            sqlite_where=text("kind = 'clicked'"),
+            postgresql_where=text("kind = 'clicked'"),
+        ),
+        Index(
+            "ix_event_told",
+            "kind",
+            "sequence",
+            "reason",
+            sqlite_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
+            postgresql_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
+        ),
+        Index(
+            "ix_event_kept",
+            "at",
+            sqlite_where=text("kind = 'kept'"),
+            postgresql_where=text("kind = 'kept'"),
         ),
     )
 
@@ -254,6 +305,12 @@ class HookRow(SQLModel, table=True):
             "id",
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
+            "ix_hook_quarantined",
+            "id",
+            sqlite_where=text("state = 'quarantined'"),
+            postgresql_where=text("state = 'quarantined'"),
         ),
     )
 
@@ -321,30 +378,6 @@ class BlobRow(SQLModel, table=True):
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
-class AllowanceRow(SQLModel, table=True):
-    """A mail that a person may get on a day of theirs. The database itself refuses one more than the budget."""
-
-    __tablename__ = "allowance"
-    __table_args__ = (CheckConstraint("slot >= 0 AND slot < budget", name="ck_allowance_slot"),)
-
-    day: str = Field(sa_column=Column(Text, primary_key=True))
-    subscriber: int = Field(sa_column=Column(BigInteger, primary_key=True))
-    slot: int = Field(sa_column=Column(Integer, primary_key=True))
-    budget: int = Field(sa_column=Column(Integer, nullable=False))
-    message: str = Field(sa_column=Column(Text, nullable=False))
-
-
-class TrafficRow(SQLModel, table=True):
-    """How many attempts began through a provider in an hour; what the rate fuse forgave is not counted by it again."""
-
-    __tablename__ = "traffic"
-
-    provider: str = Field(sa_column=Column(Text, primary_key=True))
-    hour: datetime = Field(sa_column=Column(Instant, primary_key=True))
-    begun: int = Field(sa_column=Column(Integer, nullable=False))
-    forgiven: int = Field(sa_column=Column(Integer, nullable=False))
-
-
 class PauseRow(SQLModel, table=True):
     """A sequence whose mail is held; the name "" holds all mail, "(restored)" too until someone has looked."""
 
@@ -353,6 +386,33 @@ class PauseRow(SQLModel, table=True):
     name: str = Field(sa_column=Column(Text, primary_key=True))
     since: datetime = Field(sa_column=Column(Instant, nullable=False))
     because: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class WorkerRow(SQLModel, table=True):
+    """A process at work, as it said itself when it was seen last."""
+
+    __tablename__ = "worker"
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    host: str = Field(sa_column=Column(Text, nullable=False))
+    process: int = Field(sa_column=Column(Integer, nullable=False))
+    version: str = Field(sa_column=Column(Text, nullable=False))
+    runs: list[str] = Field(sa_column=Column(Json, nullable=False))
+    clock: int = Field(sa_column=Column(Integer, nullable=False))
+    started_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class GateRow(SQLModel, table=True):
+    """How fast mail may leave to a provider, for all workers together."""
+
+    __tablename__ = "gate"
+
+    provider: str = Field(sa_column=Column(Text, primary_key=True))
+    credit: float = Field(sa_column=Column(Double, nullable=False))
+    at: datetime | None = Field(sa_column=Column(Instant))
+    closed_until: datetime | None = Field(sa_column=Column(Instant))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
 
 
 subscriber = metadata.tables["subscriber"]
@@ -368,5 +428,5 @@ installation = metadata.tables["installation"]
 deploy = metadata.tables["deploy"]
 blob = metadata.tables["blob"]
 pause = metadata.tables["pause"]
-allowance = metadata.tables["allowance"]
-traffic = metadata.tables["traffic"]
+worker = metadata.tables["worker"]
+gate = metadata.tables["gate"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 
-from nurture.store import tables
+from nurture.store import fuse_tables
 from nurture.store.dialect import insert, locked
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-table = tables.traffic
+table = fuse_tables.traffic
 c = table.c
 DAY = timedelta(days=1)
 

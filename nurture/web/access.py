@@ -67,7 +67,7 @@ class Access:
         if need == "door":
             return _no(request, 403, "this form was not ours") if unsafe and from_elsewhere(request) else None
         try:
-            who = await run_in_threadpool(_who, self._site, request)
+            who = await run_in_threadpool(who_asks, self._site, request)
         except NurtureError as error:
             return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "10"})
         if who is None:
@@ -99,7 +99,7 @@ def is_secure(site: Site, request: Request) -> bool:
     return request.url.scheme == "https" or (own.scheme == "https" and request.headers.get("host") == own.netloc)
 
 
-def _who(site: Site, request: Request) -> Who | None:
+def who_asks(site: Site, request: Request) -> Who | None:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme:
         token = given.strip() if scheme.lower() == "bearer" else ""

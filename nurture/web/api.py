@@ -8,13 +8,15 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from nurture.engine import enroll
+from nurture.engine import enroll, redeeming
 from nurture.engine.addresses import normalise
 from nurture.engine.deploy import afresh
 from nurture.engine.show import person
 from nurture.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nurture.web.site import Site
 
 BEARER = HTTPBearer(auto_error=False, description="a token of `nurture token add`, or NURTURE_ADMIN_TOKEN")
@@ -80,6 +82,16 @@ def router(site: Site) -> APIRouter:
             raise HTTPException(404, f"nobody has the address {done.email}")
         return {"email": done.email, "moved": list(done.moved)}
 
+    @api.get("/offers/{code}")
+    def offer(code: str, email: str | None = None) -> dict[str, Any]:
+        """Whether an offer holds at this moment. A code that several people have needs `email` to say whose."""
+        return _known(code, lambda: redeeming.look(site.store, code, email, site.now()))
+
+    @api.post("/offers/{code}/redeem")
+    def redeem(code: str, email: str | None = None) -> dict[str, Any]:
+        """Use an offer up, once. 409 when it was used before, 410 when its deadline is over."""
+        return _known(code, lambda: redeeming.redeem(site.store, code, email, site.now()))
+
     @api.get("/subscribers/{email}")
     def subscriber(email: str) -> dict[str, Any]:
         """A person's whole story, in the shape of `nurture show --json`."""
@@ -92,3 +104,14 @@ def router(site: Site) -> APIRouter:
         return found
 
     return api
+
+
+def _known(code: str, ask: Callable[[], dict[str, object] | None]) -> dict[str, Any]:
+    try:
+        found = ask()
+    except Refused as error:
+        status = {redeeming.Spent: 409, redeeming.Over: 410}.get(type(error), 422)
+        raise HTTPException(status, str(error)) from None
+    if found is None:
+        raise HTTPException(404, f"nobody has the code {code}")
+    return found

@@ -12,11 +12,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import nurture
+from nurture.engine.presence import clock_is_missing
 from nurture.engine.show import held
 from nurture.errors import NurtureError
 from nurture.language.graph import STYLE
 from nurture.store import deploys
-from nurture.web import api, dashboard, hooks, links, login, manage
+from nurture.web import (
+    api,
+    dashboard,
+    described,
+    everyone,
+    hooks,
+    links,
+    login,
+    manage,
+    metrics,
+    operations,
+    person,
+    sequences,
+)
 from nurture.web.access import Access
 from nurture.web.doors import ROWS, Doors
 from nurture.web.site import PAGES, Site, in_thread, page
@@ -47,18 +61,24 @@ def build(site: Site, first: Sequence[BaseRoute] = (), *, framed: bool = False) 
 
 def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
     """All routes, without the doors before them."""
-    app = FastAPI(title="Nurture", version=nurture.__version__, redoc_url=None)
+    app = FastAPI(title="Nurture", version=nurture.__version__, docs_url=None, redoc_url=None)
     app.router.routes[:0] = first
     app.router.routes += [
         *hooks.routes(site),
         *links.routes(site),
+        *metrics.routes(site),
         Route("/healthz", in_thread(lambda _: _health(site))),
         Route("/pages/{file}", in_thread(_file)),
         *login.routes(site),
         *dashboard.routes(site),
+        *sequences.routes(site),
+        *everyone.routes(site),
+        *person.routes(site),
+        *operations.routes(site),
         *manage.routes(site),
     ]
     app.include_router(api.router(site))
+    app.router.routes += described.routes(app)
     app.add_exception_handler(NurtureError, _trouble)
     return app
 
@@ -78,15 +98,18 @@ def _health(site: Site) -> Response:
     try:
         with site.store.read() as tx:
             deployed = deploys.latest_id(tx)
+        missing = clock_is_missing(site.store, site.now())
         waiting = held(site.store)
-    except NurtureError as error:
-        return JSONResponse({"status": "down", "error": str(error)}, 503)
+    except NurtureError:
+        return JSONResponse({"status": "down", "error": "the database cannot be used"}, 503)
+    if missing:
+        return JSONResponse({"status": "down", "error": "no clock was seen for a minute: nothing falls due"}, 503)
     return JSONResponse({"status": "ok", "version": nurture.__version__, "deploy": deployed, "held": waiting})
 
 
 async def _trouble(request: Request, error: Exception) -> Response:
     """The database cannot be used now, or nothing is deployed: say so, and let the caller come again."""
-    if request.url.path.startswith(("/c/", "/q/", "/u/")):
+    if request.url.path.startswith(("/c/", "/q/", "/o/", "/u/")):
         return page("gone.html", 503)
     return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "10"})
 
@@ -103,7 +126,6 @@ class Headers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        docs = scope["path"] in ("/docs", "/docs/oauth2-redirect")
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -115,8 +137,7 @@ class Headers:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
                 headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
                 headers.setdefault("Cache-Control", "no-store")
-                if not docs:  # FastAPI's page of the API loads its script from a CDN
-                    headers.setdefault("Content-Security-Policy", self.policy)
+                headers.setdefault("Content-Security-Policy", self.policy)
             await send(message)
 
         await self.app(scope, receive, with_headers)

@@ -1,16 +1,28 @@
-"""The first page: what is going on now."""
+"""The first page: what needs someone first, then how it goes."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from nurture.store import enrollments, people
+from nurture.journey.ledger import State
+from nurture.store import enrollments, hooks, listing, messages, pauses, people
 from nurture.web.frame import twins
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
     from starlette.routing import Route
 
     from nurture.web.site import Site
+
+LATE = timedelta(minutes=10)
+"""What is due longer than this is not a matter of turns any more."""
+
+WEEK = timedelta(days=7)
 
 
 def routes(site: Site) -> list[Route]:
@@ -18,6 +30,80 @@ def routes(site: Site) -> list[Route]:
 
 
 def _now(site: Site) -> dict[str, Any]:
+    now = site.now()
+    sequences = site.current().sequences
     with site.store.read() as tx:
-        inside = enrollments.inside(tx)
-        return {"people": people.count(tx), "inside": sum(sum(steps.values()) for steps in inside.values())}
+        standing = listing.standing(tx)
+        today = listing.pulse(tx, now.replace(hour=0, minute=0, second=0, microsecond=0))
+        week = listing.pulse(tx, now - WEEK)
+        count = people.count(tx)
+        needs = _needs(tx, now)
+    offers = sum(
+        number
+        for name, steps in standing.items()
+        for step, number in steps.items()
+        if name in sequences and step in sequences[name].steps and sequences[name].steps[step].ask.kind == "buy"
+    )
+    return {
+        "needs": needs,
+        "people": count,
+        "inside": sum(sum(steps.values()) for steps in standing.values()),
+        "today": asdict(today),
+        "week": asdict(week),
+        "yes_rate": round(100 * week.kept / week.mails) if week.mails else None,
+        "offers": offers,
+        "sequences": [
+            {
+                "name": name,
+                "title": sequence.title or name,
+                "inside": sum(standing.get(name, {}).values()),
+                "steps": _steps(standing.get(name, {}), list(sequence.steps)),
+            }
+            for name, sequence in sequences.items()
+        ],
+    }
+
+
+def _steps(standing: Mapping[str, int], order: list[str]) -> list[dict[str, Any]]:
+    return [{"name": name, "people": standing[name]} for name in order if standing.get(name)]
+
+
+def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
+    """What does not mend itself, the worst first: `what`, what follows from it, and the page where it is done."""
+    found = []
+    waits = [at for at in (enrollments.peek(tx), messages.next_due(tx)) if at is not None and now - at > LATE]
+    if waits:
+        found.append(
+            _need(f"The engine is behind since {min(waits):%d %b %H:%M} UTC.", "Does `nurture run` run?", "/outbox")
+        )
+    reports = hooks.oldest(tx)
+    if reports is not None and now - reports > LATE:
+        found.append(_need("Reports of providers wait.", f"The oldest came {reports:%d %b %H:%M} UTC.", "/inbox"))
+    troubles = listing.troubles(tx)
+    doubt, refused, unread = troubles.get(State.UNKNOWN, 0), troubles.get(State.FAILED, 0), listing.failed_hooks(tx)
+    if doubt:
+        what = f"{_many(doubt, 'mail')}: nobody knows whether {'it' if doubt == 1 else 'they'} left."
+        found.append(_need(what, "Evidence settles it, or you do.", "/outbox?state=unknown"))
+    if refused:
+        found.append(_need(f"{_many(refused, 'mail')} refused for good.", "Each says why.", "/outbox?state=failed"))
+    if unread:
+        found.append(
+            _need(f"{_many(unread, 'report')} that could not be read.", "Kept, and can be replayed.", "/inbox?failed")
+        )
+    found += [
+        _need(
+            f"Mail of {'every sequence' if row.name in pauses.EVERYTHING else row.name} is held.",
+            f"Since {row.since:%d %b %H:%M} UTC{row.because and f': {row.because}'}.",
+            "/outbox?state=planned",
+        )
+        for row in pauses.every(tx)
+    ]
+    return found
+
+
+def _need(what: str, so: str, at: str) -> dict[str, str]:
+    return {"what": what, "so": so, "at": at}
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

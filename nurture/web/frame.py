@@ -33,16 +33,23 @@ Data = Mapping[str, Any]
 Form = Mapping[str, str]
 
 
-def twins(path: str, template: str, form: str, data: Callable[[Request], Data | None]) -> list[Route]:
+def twins(
+    path: str, template: str, form: str, data: Callable[[Request], Data | None], *,
+    draw: Callable[[Data], Data] = lambda _: {},
+) -> list[Route]:  # fmt: skip
     """A page and its twin, `path` + `.json`. `form` names the twin's shape, like `nurture.people/1`.
 
-    `data` returns None where there is nothing at this address; it runs in a thread.
+    `data` returns None where there is nothing at this address; it runs in a thread. `draw` adds pictures of the data,
+    which the twin does without.
     """
     twin = "/index.json" if path == "/" else f"{path}.json"
 
+    def drawn(request: Request) -> Response:
+        found = data(request)
+        return missing(request) if found is None else show(request, template, {**found, **draw(found)})
+
     async def html(request: Request) -> Response:
-        found = await run_in_threadpool(data, request)
-        return missing(request) if found is None else show(request, template, found)
+        return await run_in_threadpool(drawn, request)
 
     async def document(request: Request) -> Response:
         found = await run_in_threadpool(data, request)

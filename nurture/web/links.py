@@ -9,11 +9,12 @@ from urllib.parse import parse_qs, quote
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nurture.engine import answering
+from nurture.engine import answering, redeeming
 from nurture.engine.deploy import afresh
 from nurture.errors import BadToken, Refused
 from nurture.journey.verdict import UNSUBSCRIBE_PAGE
 from nurture.mail.phrases import phrases
+from nurture.web.countdown import countdown
 from nurture.web.site import Site, hint, in_thread, page, whose
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def routes(site: Site) -> list[Route]:
         Route("/c/{token}", in_thread(lambda request: _click(site, request)), methods=["GET", "HEAD"]),
         Route("/q/{token}", in_thread(lambda request: _show(site, request)), methods=["GET", "HEAD"]),
         Route("/q/{token}", _with_form(lambda request, form: _answer(site, request, form)), methods=["POST"]),
+        Route("/o/{token}.png", in_thread(lambda request: _countdown(site, request)), methods=["GET", "HEAD"]),
         Route("/u/{token}", in_thread(lambda request: _way_out(site, request)), methods=["GET", "HEAD"]),
         Route("/u/{token}", _with_form(lambda request, _: _unsubscribe(site, request)), methods=["POST"]),
     ]
@@ -57,7 +59,26 @@ def _click(site: Site, request: Request) -> Response:
     target = answering.click(
         site.store, site.inbox, message, method=request.method, ip=ip, agent=agent, hint=hint(request), now=site.now()
     )
-    return page("gone.html", 404) if target is None else RedirectResponse(target, 302)
+    if target is None:
+        return page("gone.html", 404)
+    missed = redeeming.missed(site.store, site.current(), message, site.now())
+    if missed is None:
+        return RedirectResponse(target, 302)
+    if missed.target:
+        return RedirectResponse(missed.target, 302)
+    # 200, though the offer is gone: some mail apps and proxies put a page of their own in the place of an error's
+    return page("missed.html", deadline=missed.deadline, language=missed.language, sender=missed.sender)
+
+
+def _countdown(site: Site, request: Request) -> Response:
+    try:
+        offer = site.links.read_countdown(request.path_params["token"])
+    except BadToken:
+        return Response(status_code=404)
+    found = redeeming.countdown(site.store, offer, site.now())
+    if found is None:
+        return Response(status_code=404)
+    return Response(countdown(found.left, found.language), media_type="image/png")
 
 
 def _asked(site: Site, request: Request) -> tuple[str, str, answering.Question] | None:

@@ -35,7 +35,7 @@ class Site:
     """`accounts` are how hooks are verified, by provider. `admin_token` is a token that may do all; "" is none.
 
     `base_url` and `names` are what this server is called. `setup` is the secret of the link that makes the first
-    account; "" offers none. `now` gives UTC.
+    account; "" offers none. `settings` are to be shown: name, value, where from, what it means. `now` gives UTC.
     """
 
     store: Store
@@ -48,6 +48,7 @@ class Site:
     base_url: str = ""
     names: frozenset[str] = frozenset()
     setup: str = field(default="", repr=False)
+    settings: tuple[tuple[str, str, str, str], ...] = ()
 
 
 @cache

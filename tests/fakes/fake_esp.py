@@ -210,6 +210,7 @@ class Connection(asyncio.Protocol):
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", required=True)
     parser.add_argument("--latency", type=float, default=0, help="milliseconds before each answer")
@@ -219,7 +220,7 @@ async def main() -> None:
     parser.add_argument("--fail-every", type=int, default=0, help="answer every n-th request with 503")
     options = parser.parse_args()
     esp = Esp(options)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(esp), "127.0.0.1", options.port)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(esp), options.host, options.port)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from nurture.engine.doctor import machine, names, reach
+from nurture.engine.doctor import machine, names, pools, reach
 from nurture.engine.doctor.finding import Finding, Patient, fault
 
 Look = Callable[[Patient], Iterable[Finding]]
@@ -18,6 +18,8 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "clock": machine.clock,
         "database": machine.database,
         "queues": machine.queues,
+        "codes": pools.check,
+        "at work": machine.at_work,
     }
 )
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlalchemy import text
 
 from nurture.engine.doctor.finding import Finding, Patient, fault, ok, warning
+from nurture.engine.presence import GONE
 from nurture.errors import StoreError
 from nurture.journey.ledger import State
-from nurture.store import enrollments, hooks, messages
+from nurture.store import enrollments, hooks, messages, workers
 from nurture.store.database import Store, open_store
 from nurture.store.migrations import HEAD
 
@@ -118,6 +119,27 @@ def queues(patient: Patient) -> Iterator[Finding]:
         )
     if failed:
         yield warning("queues", f"{failed} report(s) could not be applied", "nurture hooks --failed")
+
+
+def at_work(patient: Patient) -> Iterator[Finding]:
+    """Which processes were seen lately; a process that stops in order takes itself off the record."""
+    if patient.store is None:
+        return
+    with patient.store.read() as tx:
+        known = workers.listing(tx)
+    for one in known:
+        silent = patient.now - one.seen_at
+        if silent > GONE:
+            yield warning(
+                "at work", f"the {' and '.join(one.runs)} on {one.host} (process {one.process}) was not seen for {_long(silent)}",
+                "start it again there, or another anywhere",
+            )  # fmt: skip
+    alive = [one for one in known if patient.now - one.seen_at <= GONE]
+    if alive and not any("clock" in one.runs for one in alive):
+        yield fault("at work", "no process has a clock, so nothing falls due", "nurture run --only clock")
+    if alive:
+        parts = "; ".join(f"{' and '.join(one.runs)} on {one.host}" for one in alive)
+        yield ok("at work", f"{len(alive)} process(es): {parts}")
 
 
 def _long(age: timedelta) -> str:

@@ -16,9 +16,10 @@ from nurture.errors import NurtureError, RenderError
 from nurture.journey.timing import zone as zone_of
 from nurture.language.paths import arrivals
 from nurture.language.project import Project, read_project
+from nurture.mail.checks import LINKS
 from nurture.mail.page import Press
 from nurture.mail.person import names
-from nurture.mail.render import Letterhead, Writer, Written
+from nurture.mail.render import NONE_MADE, Letterhead, Writer, Written
 from nurture.mail.templates import Templates
 from nurture.rehearsal.cast import at_step
 
@@ -149,7 +150,8 @@ class Desk:
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), self.zone)
         writer = shown.version.writers[shown.sequence.name]
         try:
-            return writer.subject(step, subscriber)(names(shown.sequence, step, enrollment, subscriber, zone))
+            known = names(shown.sequence, step, enrollment, subscriber, zone, NONE_MADE, LINKS)
+            return writer.subject(step, subscriber)(known)
         except RenderError:
             return step.subjects[0]
 

@@ -1,4 +1,4 @@
-"""who may come in, and what they did"""
+"""who may come in, and what they did; indexes for the pages they look at"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,8 +8,24 @@ down_revision = "0003"
 
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+INDEXES = (
+    ("ix_enrollment_place", "enrollment", ["sequence", "step", "subscriber"], "phase <> 'ended'"),
+    ("ix_enrollment_goal", "enrollment", ["ended_at"], "ended = 'goal'"),
+    (
+        "ix_message_trouble",
+        "message",
+        ["state", "id"],
+        "state IN ('unknown', 'failed', 'bounced', 'complained', 'abandoned')",
+    ),
+    ("ix_message_sent", "message", ["sent_at"], "sent_at IS NOT NULL"),
+    ("ix_event_kept", "event", ["at"], "kind = 'kept'"),
+    ("ix_hook_quarantined", "hook", ["id"], "state = 'quarantined'"),
+)
+
 
 def upgrade():
+    for name, table, columns, where in INDEXES:
+        op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     op.create_table(
         "operator",
         sa.Column("id", NUMBER, nullable=False),
@@ -73,6 +89,8 @@ def upgrade():
 
 
 def downgrade():
+    for name, table, _, _ in INDEXES:
+        op.drop_index(name, table_name=table)
     op.drop_table("audit")
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION audit_is_kept()")

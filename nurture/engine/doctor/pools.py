@@ -1,0 +1,31 @@
+"""The pools that offers take their codes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nurture.engine.doctor.finding import Finding, Patient, fault, ok, warning
+from nurture.engine.offering import LOW, fill
+from nurture.store import codes
+
+
+def check(patient: Patient) -> Iterator[Finding]:
+    if patient.store is None or patient.deployed is None:
+        return
+    asked = {
+        step.ask.pool: f"{sequence.name}.{step.name}"
+        for sequence in patient.deployed.sequences.values()
+        for step in sequence.steps.values()
+        if step.ask.pool
+    }
+    with patient.store.read() as tx:
+        stocks = codes.stocks(tx)
+    for pool, step in sorted(asked.items()):
+        left = stocks[pool].left if pool in stocks else 0
+        says = f"the pool {pool}, which {step} takes codes from, has {left} left"
+        if not left:
+            yield fault("codes", f"{says}, so its mail waits", fill(pool))
+        elif left < LOW:
+            yield warning("codes", says, fill(pool))
+        else:
+            yield ok("codes", says)

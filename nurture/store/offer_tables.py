@@ -1,0 +1,47 @@
+"""The tables of offers: what each person was offered until when, and the codes that wait in pools."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Column, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from nurture.store.tables import Instant, Number, metadata
+
+
+class OfferRow(SQLModel, table=True):
+    """One offer to one person in one pass, and until when. UNIQUE (enrollment, step) is why its deadline never moves."""
+
+    __tablename__ = "offer"
+    __table_args__ = (UniqueConstraint("enrollment", "step"), Index("ix_offer_code", "code"))
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    enrollment: int = Field(sa_column=Column(ForeignKey("enrollment.id"), nullable=False))
+    subscriber: int = Field(sa_column=Column(ForeignKey("subscriber.id"), nullable=False))
+    sequence: str = Field(sa_column=Column(Text, nullable=False))
+    step: str = Field(sa_column=Column(Text, nullable=False))
+    product: str = Field(sa_column=Column(Text, nullable=False))
+    code: str = Field(sa_column=Column(Text, nullable=False))
+    deadline: datetime | None = Field(sa_column=Column(Instant))
+    granted_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    redeemed_at: datetime | None = Field(sa_column=Column(Instant))
+
+
+class CodeRow(SQLModel, table=True):
+    """A code of a pool. It lies there until an offer takes it, and goes to no second one."""
+
+    __tablename__ = "code"
+    __table_args__ = (
+        Index("ix_code_free", "pool", "id", sqlite_where=text("offer IS NULL"), postgresql_where=text("offer IS NULL")),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
+    pool: str = Field(sa_column=Column(Text, nullable=False))
+    code: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    imported_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    offer: str | None = Field(sa_column=Column(Text, unique=True))
+
+
+offer = metadata.tables["offer"]
+code = metadata.tables["code"]

@@ -1,0 +1,192 @@
+"""The page of a sequence: the numbers of the report, its twin, the people behind a bar, and pages that do not wait."""
+
+import re
+import shutil
+from datetime import timedelta
+from threading import Event as Signal
+
+import pytest
+from doors import House
+from playwright.sync_api import sync_playwright
+from stage import MONDAY
+from test_report import ANN, BEN, CEM, HOLDOUT, four_people
+
+from nurture.store.database import open_store
+from nurture.web.counting import FRESH, Counting
+
+SCRIPT = "<script>alert(1)</script>"
+SHIFTS = """new Promise(tell => {
+  new PerformanceObserver(seen => tell(seen.getEntries().length)).observe({type: 'layout-shift', buffered: true});
+  setTimeout(() => tell(0), 200);
+})"""
+STRANGER = '"><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture(scope="module")
+def house(migrated, tmp_path_factory):
+    """Four people went through a ladder that keeps nobody out in fact, and a stranger gave themselves an odd name."""
+    path = tmp_path_factory.mktemp("page") / "nurture.db"
+    shutil.copy(migrated, path)
+    store = open_store(f"sqlite:///{path}")
+    built = House(store)
+    ladder = HOLDOUT.replace("question: 50%, end: 50%", "question: 99%, end: 1%")
+    built.deploy({"ladder": ladder.replace("title: A ladder", f"title: {SCRIPT}")})
+    four_people(built)
+    built.subscribe("odd@example.com", first_name=STRANGER)
+    built.work()
+    yield built
+    built.close()
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def viewer(house):
+    return house.browser("view")
+
+
+def counted(viewer, path, **params):
+    """A page with its numbers: the twin waits for them, and on a busy machine the page does not."""
+    viewer.get(f"{path}.json", params=params)
+    return viewer.get(path, params=params)
+
+
+def numbers(page):
+    """What the page says below each bar, by ask."""
+    asks = re.findall(r"<h3>(\w+)</h3>.*?<p class=\"said\">(.*?)</p>", page, re.DOTALL)
+    return {step: [int(n) for n in re.findall(r"(\d+) (?:asked|yes|waiting|no)<", said)] for step, said in asks}
+
+
+def test_the_page_and_its_twin_say_the_same(viewer):
+    page, twin = counted(viewer, "/sequences/ladder"), viewer.get("/sequences/ladder.json").json()
+    assert twin["format"] == "nurture.report/1"
+    assert numbers(page.text) == {
+        step["step"]: [step[said] for said in ("asked", "yes", "waiting", "no")] for step in twin["steps"]
+    }
+    assert numbers(page.text)["question"] == [5, 3, 2, 0]
+    assert twin["lift"][0]["split"] == "question 99%, end 1%"
+    assert "Nothing can be said yet" in page.text
+
+
+def test_the_drawing_has_who_stands_where_and_how_many_took_each_way(viewer):
+    page = counted(viewer, "/sequences/ladder").text
+    assert re.search(r'data-count="offer"[^>]*>(\d*)<', page)[1] == ""  # Ann bought, nobody is at the offer
+    ways = dict(re.findall(r'data-from="(\w+)" data-to="([\w-]+)">', page))
+    taken = {
+        (source, target): int(number)
+        for source, target, number in re.findall(
+            r'data-from="(\w+)" data-to="([\w-]+)">.*?class="taken"[^>]*>(\d+)<', page, re.DOTALL
+        )
+    }
+    assert ways.keys() >= {"start", "question", "again", "tour", "offer"}
+    assert taken["start", "question"] == 5
+    assert taken["question", "again"] == 2  # Cem and Dia
+    assert taken["question", "tour"] == 1  # Ann
+    assert taken["question", "end-question-yes"] == 1  # Ben
+    assert taken["again", "tour"] == 1  # Cem, after the second mail
+    assert taken["offer", "goal-reached"] == 1  # Ann
+
+
+def test_a_bar_leads_to_its_people(viewer):
+    page = counted(viewer, "/sequences/ladder").text
+    for said, people in (("yes", [CEM, BEN, ANN]), ("no", []), ("waiting", ["odd@example.com", "dia@example.com"])):
+        assert f"/sequences/ladder/asked?step=question&said={said}" in page.replace("&amp;", "&")
+        twin = viewer.get("/sequences/ladder/asked.json", params={"step": "question", "said": said}).json()
+        assert [one["email"] for one in twin["people"]] == people
+        shown = viewer.get("/sequences/ladder/asked", params={"step": "question", "said": said})
+        assert all(email in shown.text for email in people)
+    home = viewer.get("/sequences/ladder/asked.json", params={"step": "question", "said": "yes", "answer": "home"})
+    assert [one["email"] for one in home.json()["people"]] == [CEM, ANN]
+
+
+def test_a_period_and_groups_are_chosen_in_the_address(viewer, house):
+    page = counted(viewer, "/sequences/ladder", days="7", by="loan")
+    assert 'aria-current="page">7 days' in page.text
+    assert "the period before" in page.text
+    assert re.search(r'<th scope="row">auto</th><td class="number">2</td>', page.text)
+    assert viewer.get("/sequences/ladder", params={"days": "x", "by": "shoes"}).status_code == 200
+    assert (
+        viewer.get("/sequences/ladder.json", params={"days": "7"})
+        .json()["since"]
+        .startswith(f"{house.now - timedelta(days=7):%Y-%m-%d}")
+    )
+
+
+def test_what_is_not_there_is_not_found(viewer, house):
+    for path in (
+        "/sequences/nothing", "/sequences/nothing.json", "/sequences/ladder/asked?step=nothing&said=yes",
+        "/sequences/ladder/asked?step=again&said=yes", "/sequences/ladder/asked?step=question&said=perhaps",
+    ):  # fmt: skip
+        assert viewer.get(path).status_code == 404, path
+    assert "ladder" in viewer.get("/sequences").text
+    assert viewer.get("/sequences.json").json()["sequences"][0]["goal"] == 1
+    assert house.nobody.get("/sequences/ladder", follow_redirects=False).status_code in (302, 303, 401)
+
+
+def test_in_a_browser_nothing_is_wrong_and_no_stranger_runs_a_script(house, viewer):
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert program, "the browser tests need Chromium: apt-get install chromium"
+    faults = []
+    counted(viewer, "/sequences/ladder", days="30", by="first_name")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for width in (390, 1280):
+            context = browser.new_context(viewport={"width": width, "height": 800})
+            context.add_cookies(
+                [{"name": cookie.name, "value": cookie.value, "url": house.address} for cookie in viewer.cookies.jar]
+            )
+            page = context.new_page()
+            page.on("console", lambda said: faults.append(said.text))
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("dialog", lambda dialog: faults.append(dialog.message))
+            page.goto(f"{house.address}/sequences/ladder?days=30&by=first_name")
+            assert page.locator("h1").inner_text().startswith(SCRIPT)
+            assert page.get_by_text(STRANGER).count() == 1
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert page.evaluate(SHIFTS) == 0
+            page.locator(".bar a.yes").first.click()
+            assert page.locator("h1").inner_text() == "question: yes"
+            assert page.get_by_text(ANN).count() == 1
+        browser.close()
+    assert faults == []
+
+
+# --- pages do not wait for numbers
+
+
+def test_a_long_list_is_counted_beside_the_page_and_shown_when_it_is_there():
+    counting, go = Counting(), Signal()
+
+    def slow():
+        go.wait(30)
+        return {"enrolled": 1}
+
+    assert counting.get("a", slow, MONDAY) is None
+    go.set()
+    assert counting.get("a", slow, MONDAY, wait=True) == {"enrolled": 1}
+    assert counting.get("a", slow, MONDAY) == {"enrolled": 1}  # kept; slow() is not asked again
+
+
+def test_old_numbers_are_shown_while_new_ones_are_counted():
+    counting, go = Counting(), Signal()
+    assert counting.get("a", lambda: {"enrolled": 1}, MONDAY, wait=True) == {"enrolled": 1}
+    assert counting.get("a", lambda: {"enrolled": 2}, MONDAY + FRESH) == {"enrolled": 1}  # fresh enough
+
+    def slow():
+        go.wait(30)
+        return {"enrolled": 2}
+
+    later = MONDAY + timedelta(hours=1)
+    assert counting.get("a", slow, later) == {"enrolled": 1}
+    go.set()
+    assert counting.get("a", slow, later, wait=True) == {"enrolled": 2}
+
+
+def test_what_went_wrong_while_counting_is_said_and_tried_again():
+    counting = Counting()
+
+    def broken():
+        raise RuntimeError("the database went away")
+
+    with pytest.raises(RuntimeError, match="went away"):
+        counting.get("a", broken, MONDAY, wait=True)
+    assert counting.get("a", lambda: {"enrolled": 1}, MONDAY, wait=True) == {"enrolled": 1}
