@@ -23,8 +23,10 @@ import resource, sys
 from nurture.cli.main import run
 before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
 code = run(["-C", sys.argv[1], "check"])
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(code, used.ru_utime - before, used.ru_maxrss * 1024, file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+# not ru_maxrss, which a process has from whoever started it
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(code, used - before, int(peak.split()[1]) * 1024, file=sys.stderr)
 """
 
 
