@@ -11,7 +11,7 @@ demo: $(READY)
 test: $(READY) lint
 	.ci/system
 	.ci/editor
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 6 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -211,13 +211,17 @@ def test_a_no_or_an_interrupted_answer_changes_nothing(nurture, project, answer,
     mine, theirs = pty.openpty()
     command = [sys.executable, "-m", "nurture", "-C", str(project), "apply"]
     said = (project / "said").open("w+")
-    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=said)
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=said,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )  # fmt: skip
     try:
         until(lambda: "Apply this?" in (project / "said").read_text(), "it did not ask")
         os.write(mine, answer) if answer else process.send_signal(signal.SIGINT)
         assert process.wait(30) == code
     finally:
         process.kill()
+        process.wait()
         for end in (mine, theirs):
             os.close(end)
         said.close()
