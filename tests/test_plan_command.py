@@ -213,7 +213,7 @@ def test_a_no_or_an_interrupted_answer_changes_nothing(nurture, project, answer,
     said = (project / "said").open("w+")
     process = subprocess.Popen(
         command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=said,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - tests in the background ignore it
     )  # fmt: skip
     try:
         until(lambda: "Apply this?" in (project / "said").read_text(), "it did not ask")
