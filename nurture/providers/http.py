@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -285,15 +286,22 @@ class _Walled(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
+    """Head and body of a request leave together, when the answer is waited for: one system call, not one each."""
+
     def __init__(self, stream: httpcore.NetworkStream, wall: _Walled) -> None:
         self._stream = stream
         self._wall = wall
+        self._unsent: list[bytes] = []
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the wall is nearer
+        if self._unsent:
+            whole, self._unsent = b"".join(self._unsent), []
+            with suppress(httpcore.WriteError):  # as httpcore does: a server may refuse before it has read all
+                self._stream.write(whole, timeout=self._wall.left())
         return self._stream.read(max_bytes, timeout=self._wall.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the wall is nearer
-        self._stream.write(buffer, timeout=self._wall.left())
+        self._unsent.append(buffer)
 
     def close(self) -> None:
         self._stream.close()

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import bindparam, func, literal_column, select, text, update
 
 from nurture.journey.events import Event, Kind
 from nurture.store import tables
@@ -64,6 +64,13 @@ class Row:
     judged_at: datetime | None
     detail: Mapping[str, str]
 
+
+REPORTED = ("key", "message", "provider", "url", "answer", "human", "judged_at")
+UNREPORTED: Mapping[str, Any] = MappingProxyType(
+    # part of the statement's text, since a bound value costs as much a row as one that differs
+    {name: literal_column("NULL" if c[name].nullable else "''") for name in REPORTED}
+)
+"""What nobody reported: our own notes of decisions have none of these, and they are most of this table."""
 
 COLUMNS = (
     c.id, c.kind, c.at, c.received_at, c.message, c.enrollment, c.subscriber, c.sequence, c.step, c.provider, c.url,
@@ -122,8 +129,16 @@ def record(tx: Connection, rows: Sequence[Recorded]) -> list[str]:
     ]
     reports = [row for row in values if row["key"] is not None]
     notes = [row for row in values if row["key"] is None]
-    if notes:
-        tx.execute(table.insert(), notes)
+    plain: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for row in notes:
+        said = any(row[name] not in (None, "") for name in REPORTED)
+        (others if said else plain).append(row)
+    if plain:
+        rest = [{name: value for name, value in row.items() if name not in REPORTED} for row in plain]
+        tx.execute(table.insert().values(dict(UNREPORTED)), rest)
+    if others:
+        tx.execute(table.insert(), others)
     if not reports:
         return []
     adding = insert(tx, table).on_conflict_do_nothing(index_elements=["key"]).returning(c.key)
