@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -151,7 +152,51 @@ def decisions(count: int) -> None:
 
 
 def mails(count: int) -> None:
-    """From due to accepted request, one request a mail, rendering included."""
+    """From due to accepted request, one request a mail, rendering included.
+
+    Once as the kernel places the threads, and once with them on one core, as `CPUAffinity=` or `taskset` would have it:
+    Python runs one of them at a time, and one that wakes on another core finds nothing in its caches.
+    """
+    with databases() as urls:
+        for latency, senders in ((0, 8), (50, 64)):
+            for name, url in urls.items():
+                free = 0.0
+                for kept, first in ((False, latency * 1_000_000), (True, latency * 1_000_000 + 500_000)):
+                    with fake_esp_of(latency) as (port, log), opened(url) as (store, deployed):
+                        enroll(store, deployed, count, first=first)
+                        with on_one_core() if kept else nullcontext():
+                            took, used = _mail_all(store, deployed, port, senders, count)
+                        accepted = log.read_bytes().count(b"\n")
+                    assert accepted == count, f"{accepted} accepted of {count}"
+                    ratio = f"{free / took:>5.2f} x" if kept else ""
+                    free = free or took
+                    print(
+                        f"mails      {name:<10} {count / took:>9,.0f} a second   {used / count * 1e6:>6.0f} us CPU each"
+                        f"   provider answers after {latency} ms, {senders} senders"
+                        f"{', on one core' if kept else ''} {ratio}".rstrip()
+                    )
+
+
+@contextmanager
+def fake_esp_of(latency: int):
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "accepted.jsonl"
+        with fake_esp(log, latency=latency) as port:
+            yield port, log
+
+
+@contextmanager
+def on_one_core():
+    """Threads that are started in here share the last of our cores."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def _mail_all(store, deployed, port: int, senders: int, count: int) -> tuple[float, float]:
     from nurture.engine.sending import Sender
     from nurture.engine.tick import tick
     from nurture.mail.links import Links, Signer
@@ -159,29 +204,18 @@ def mails(count: int) -> None:
     from nurture.providers.base import Account
 
     links = Links("https://links.example.com", "https://links.example.com", Signer(["a key for benchmarks only"]))
-    with databases() as urls, tempfile.TemporaryDirectory() as folder:
-        for latency, senders in ((0, 8), (50, 64)):
-            for name, url in urls.items():
-                log = Path(folder) / f"{name}{latency}.jsonl"
-                with fake_esp(log, latency=latency) as port, opened(url) as (store, deployed):
-                    enroll(store, deployed, count, first=latency * 1_000_000)
-                    account = Account("postmark", key="test", url=f"http://127.0.0.1:{port}")
-                    sender = Sender(store, PROVIDERS["postmark"], account, links, senders=senders)
-                    began, cpu, sent = time.perf_counter(), time.process_time(), 0
-                    ticking = Thread(target=lambda s=store, d=deployed: _tick_all(tick, s, d))
-                    ticking.start()
-                    while sent < count:
-                        sent += sender.turn(deployed, NOW + timedelta(seconds=1)).sent
-                        sender.wait(0.05)  # as `nurture run` does
-                    took, used = time.perf_counter() - began, time.process_time() - cpu
-                    ticking.join()
-                    sender.close()
-                accepted = log.read_bytes().count(b"\n")
-                assert accepted == count, f"{accepted} accepted of {count}"
-                print(
-                    f"mails      {name:<10} {count / took:>9,.0f} a second   {used / count * 1e6:>6.0f} us CPU each"
-                    f"   provider answers after {latency} ms, {senders} senders"
-                )
+    account = Account("postmark", key="test", url=f"http://127.0.0.1:{port}")
+    sender = Sender(store, PROVIDERS["postmark"], account, links, senders=senders)
+    began, cpu, sent = time.perf_counter(), time.process_time(), 0
+    ticking = Thread(target=lambda: _tick_all(tick, store, deployed))
+    ticking.start()
+    while sent < count:
+        sent += sender.turn(deployed, NOW + timedelta(seconds=1)).sent
+        sender.wait(0.05)  # as `nurture run` does
+    took, used = time.perf_counter() - began, time.process_time() - cpu
+    ticking.join()
+    sender.close()
+    return took, used
 
 
 def _tick_all(tick, store, deployed) -> None:

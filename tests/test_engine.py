@@ -301,6 +301,18 @@ def test_a_template_that_fails_for_one_person_stops_that_mail_only(store):
     stage.close()
 
 
+def test_half_a_character_stops_that_mail_only(store):
+    body = b'{% if seats and seats > 3 %}{{ "\\ud800" }}{% endif %}\n\n{{ ask }}\n'
+    stage = Stage(store, {"ladder": LADDER}, templates={"templates/body.md": body})
+    stage.subscribe("many@example.com", seats=5)
+    stage.subscribe("few@example.com", seats=1)
+    stage.work()
+    assert stage.story("many@example.com")["messages"][0]["state"] == "failed"
+    assert "half a character" in stage.story("many@example.com")["messages"][0]["reason"]
+    assert stage.subjects("few@example.com") == ["Question"]
+    stage.close()
+
+
 def test_a_purchase_before_the_mail_leaves_stops_it(stage):
     stage.subscribe()
     stage.work()

@@ -1,15 +1,18 @@
 """Several ways out: failover of what was provably not taken, warm-up and daily caps, pacing, what a fault keeps."""
 
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from stage import LINKS, MONDAY, Stage
 
 from nurture.engine.gate import Gate
+from nurture.engine.returns import Returns
 from nurture.engine.sending import Sender
 from nurture.engine.tick import tick
-from nurture.engine.way import LATE, Way
+from nurture.engine.way import LATE, Outcome, Way
 from nurture.errors import Rejected, StoreError, Unavailable, Uncertain
+from nurture.journey.ledger import State
 from nurture.journey.warmup import most_today
 from nurture.providers.base import Abilities, Account, Provider
 from nurture.store import traffic
@@ -173,14 +176,25 @@ def test_a_gate_fills_at_its_rate_and_keeps_a_second_at_most():
     assert gate.allows(100, MONDAY + timedelta(hours=1, minutes=30)) == 0
 
 
-def test_a_quick_provider_gets_more_ahead_than_a_slow_one():
-    from queue import SimpleQueue
+def test_who_waits_is_woken_once_enough_has_come_back():
+    back, answer = Returns(), Outcome("m", 1, State.SENT)
+    for _ in range(3):
+        back.put(answer)
+    back.wait(3, 3600)  # they are here already: nobody waits
+    assert back.take() == [answer] * 3
+    ringing = Thread(target=lambda: [back.put(answer) for _ in range(5)])
+    ringing.start()
+    back.wait(5, 3600)
+    ringing.join()
+    assert len(back.take()) == 5
+    assert back.take() == []
+    back.wait(1, 0.01)  # nobody answers: it is not waited for longer
 
-    from nurture.engine.way import Outcome
-    from nurture.journey.ledger import State
+
+def test_a_quick_provider_gets_more_ahead_than_a_slow_one():
 
     esp = Esp("first")
-    way = Way(esp.provider, esp.account, Gate(None), SimpleQueue(), 2)
+    way = Way(esp.provider, esp.account, Gate(None), Returns(), 2)
     for took, depth in ((0.001, 8), (2.0, 2)):
         for _ in range(200):
             way.came_back(Outcome("m", 1, State.SENT, took=took, way="first"), MONDAY)

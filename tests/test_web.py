@@ -256,6 +256,14 @@ def test_the_api_says_what_is_wrong(visited):
         assert sentence in json.dumps(said.json(), ensure_ascii=False)
 
 
+@pytest.mark.parametrize("body", ['{"email": "a@b.com", "attributes": {"first_name": "\\ud800"}}', '{"email": "a\\u0000@b.com"}',
+                                  '{"email": "a@b.com", "attributes": {"first_name": "a\\u0000b"}}'])  # fmt: skip
+def test_text_that_no_database_holds_is_refused_in_words(visited, body):
+    said = visited.web.post("/api/subscribers", content=body, headers={**TOKEN, "Content-Type": "application/json"})
+    assert said.status_code == 422
+    assert "detail" in said.json()
+
+
 def test_the_api_tells_a_persons_story_and_describes_itself(visited):
     done = visited.web.post("/api/events", json={"name": "replied", "email": "ann@example.com"}, headers=TOKEN)
     assert (done.status_code, done.json()) == (202, {"email": "ann@example.com", "moved": []})

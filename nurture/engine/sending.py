@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
-from queue import Empty, SimpleQueue
 from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from nurture.engine.deploy import deciding
 from nurture.engine.gate import Gate
 from nurture.engine.moving import Reached, carry
+from nurture.engine.returns import Returns
 from nurture.engine.shared_gate import SharedGate
 from nurture.engine.way import Outcome, Ready, Way
 from nurture.errors import NurtureError
@@ -78,7 +78,7 @@ class Sender:
         self._links = links
         self._owner = token_hex(8)
         self._ready: deque[Ready] = deque()
-        self._back: SimpleQueue[Outcome] = SimpleQueue()
+        self._back = Returns()
         self._recent: deque[bool] = deque(maxlen=LAST)
         self._version: int | None = None
         self._swept: date | None = None
@@ -124,15 +124,7 @@ class Sender:
         """Wait until a good number of answers has come back, or this long."""
         # of the way that has least to wait for: one that stalls is not waited for
         enough = max(1, min((len(way.in_flight) for way in self.ways if way.in_flight), default=0) // 2)
-        until = monotonic() + seconds
-        gathered: list[Outcome] = []
-        while len(gathered) < enough and (left := until - monotonic()) > 0:
-            try:
-                gathered.append(self._back.get(timeout=left))
-            except Empty:
-                break
-        for outcome in gathered:
-            self._back.put(outcome)
+        self._back.wait(enough, seconds)
 
     def close(self) -> None:
         for way in self.ways:
@@ -153,12 +145,7 @@ class Sender:
         )  # fmt: skip
 
     def _come_back(self, now: datetime) -> list[Outcome]:
-        outcomes = []
-        while True:
-            try:
-                outcomes.append(self._back.get_nowait())
-            except Empty:
-                break
+        outcomes = self._back.take()
         known = {way.name: way for way in self.ways}
         for outcome in outcomes:
             known[outcome.way].came_back(outcome, now)

@@ -20,6 +20,7 @@ from nurture.journey.ledger import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nurture.engine.returns import Returns
     from nurture.mail.message import Message
     from nurture.providers.base import Account, Provider, Send, SendMany
     from nurture.store.attempts import Claimed
@@ -80,9 +81,7 @@ class Work:
 class Way:
     """Owns the threads of one provider. Who goes through it is decided by the sender."""
 
-    def __init__(
-        self, provider: Provider, account: Account, gate: Gate, back: SimpleQueue[Outcome], senders: int
-    ) -> None:
+    def __init__(self, provider: Provider, account: Account, gate: Gate, back: Returns, senders: int) -> None:
         self.provider = provider
         self.account = account
         self.gate = gate

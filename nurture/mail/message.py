@@ -5,7 +5,9 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from pydantic_core import from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from nurture.errors import RenderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class Message:
         fields = [self.id, self.key, self.sender, self.to, *words, self.headers]
         # a window of 8 KB rather than 32: making the larger one ready takes three quarters of the time of a mail of 6 KB
         press = zlib.compressobj(level=1, wbits=13, memLevel=6)
-        return press.compress(to_json(fields)) + press.flush()
+        try:
+            return press.compress(to_json(fields)) + press.flush()
+        except PydanticSerializationError:  # "\ud800" in a template, or a value that some program cut in two
+            raise RenderError("the mail holds half a character (a lone surrogate), which no mail can carry") from None
 
 
 def thaw(frozen: bytes) -> Message:

@@ -17,7 +17,7 @@ from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers.base import Abilities, Account, Hook, Provider, address, moment, one_or_many
-from nurture.providers.http import over_http, retry_after
+from nurture.providers.http import over_http, posted, retry_after
 from nurture.providers.signatures import basic_auth
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -60,11 +60,10 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["replyTo"] = address(message.reply_to)
-    return httpx.Request(
-        "POST",
+    return posted(
         f"{account.url or 'https://api.brevo.com'}/v3/smtp/email",
-        headers={"api-key": account.key, "Accept": "application/json"},
-        json=body,
+        body,
+        {"api-key": account.key, "Accept": "application/json"},
     )
 
 

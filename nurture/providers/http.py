@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from time import monotonic, time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 import httpcore
 import httpx
+from pydantic_core import to_json
 
 from nurture import __version__
 from nurture.errors import DeliveryError, Rejected, Unavailable, Uncertain
@@ -34,6 +36,8 @@ TIMEOUT = 20.0
 LARGEST_ANSWER = 1_000_000
 LONGEST_WAIT = 3600.0
 """The most we wait because a provider said so, in seconds: odd `Retry-After` values exist."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 Request = Callable[["Message", Account], httpx.Request]
 RequestMany = Callable[["Sequence[Message]", Account], httpx.Request]
@@ -113,6 +117,17 @@ def by_search(search: Search, receipt: Receipt) -> Find:
             raise Uncertain(f"answered a search with what nobody can read: {_words(response)}") from None
 
     return find
+
+
+def posted(url: str, body: object, headers: Mapping[str, str] = NO_HEADERS) -> httpx.Request:
+    """A JSON document to be posted. By pydantic's writer and an address that is read once: a third of the time."""
+    json = {**headers, "Content-Type": "application/json"}
+    return httpx.Request("POST", _address(url), headers=json, content=to_json(body))
+
+
+@lru_cache(maxsize=64)
+def _address(url: str) -> httpx.URL:
+    return httpx.URL(url)
 
 
 def basic(user: str, password: str) -> str:

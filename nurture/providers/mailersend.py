@@ -15,7 +15,7 @@ from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address
-from nurture.providers.http import over_http
+from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import secrets
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -54,11 +54,8 @@ def request(message: Message, account: Account) -> httpx.Request:
         body["list_unsubscribe"] = way_out
     if message.reply_to:
         body["reply_to"] = address(message.reply_to.translate(NOT_IN_NAMES))
-    return httpx.Request(
-        "POST",
-        f"{account.url or 'https://api.mailersend.com'}/v1/email",
-        headers={"Authorization": f"Bearer {account.key}"},
-        json=body,
+    return posted(
+        f"{account.url or 'https://api.mailersend.com'}/v1/email", body, {"Authorization": f"Bearer {account.key}"}
     )
 
 

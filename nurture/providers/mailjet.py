@@ -13,7 +13,7 @@ from nurture.errors import Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers.base import Abilities, Account, Hook, Provider, address, moment, one_or_many
-from nurture.providers.http import basic, by_search, over_http
+from nurture.providers.http import basic, by_search, over_http, posted
 from nurture.providers.signatures import basic_auth
 
 URL = "https://api.mailjet.com"
@@ -46,9 +46,7 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         mail["ReplyTo"] = address(message.reply_to, "Email", "Name")
-    return httpx.Request(
-        "POST", f"{account.url or URL}/v3.1/send", headers=_login(account), json={"Messages": [mail]}
-    )  # fmt: skip
+    return posted(f"{account.url or URL}/v3.1/send", {"Messages": [mail]}, _login(account))  # fmt: skip
 
 
 def search(message: str, since: datetime, account: Account) -> httpx.Request:

@@ -22,7 +22,7 @@ from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records, moment
-from nurture.providers.http import over_http
+from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import secrets
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -67,10 +67,9 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if name:
         mail["from_name"] = name
-    return httpx.Request(
-        "POST",
+    return posted(
         f"{account.url or 'https://mandrillapp.com'}/api/1.0/messages/send",
-        json={"key": account.key, "message": mail, "async": False},
+        {"key": account.key, "message": mail, "async": False},
     )
 
 
@@ -149,9 +148,7 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
 
 def question(account: Account) -> httpx.Request:
     """https://mailchimp.com/developer/transactional/api/users/ping/"""
-    return httpx.Request(
-        "POST", f"{account.url or 'https://mandrillapp.com'}/api/1.0/users/ping2", json={"key": account.key}
-    )
+    return posted(f"{account.url or 'https://mandrillapp.com'}/api/1.0/users/ping2", {"key": account.key})
 
 
 def known(response: httpx.Response) -> bool:

@@ -14,7 +14,7 @@ from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records
-from nurture.providers.http import by_search, many_over_http, over_http
+from nurture.providers.http import by_search, many_over_http, over_http, posted
 from nurture.providers.signatures import basic_auth
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -58,13 +58,13 @@ NOT_OURS = {10: "a bad token", 100: "maintenance", 405: "no credits", 411: "a cl
 
 
 def request(message: Message, account: Account) -> httpx.Request:
-    return httpx.Request("POST", f"{account.url or URL}/email", headers=_login(account), json=_body(message))
+    return posted(f"{account.url or URL}/email", _body(message), _login(account))
 
 
 def request_many(messages: Sequence[Message], account: Account) -> httpx.Request:
     """https://postmarkapp.com/developer/api/email-api#send-batch-emails: each of the answers is of one mail, in order."""
     bodies = [_body(message) for message in messages]
-    return httpx.Request("POST", f"{account.url or URL}/email/batch", headers=_login(account), json=bodies)
+    return posted(f"{account.url or URL}/email/batch", bodies, _login(account))
 
 
 def _body(message: Message) -> dict[str, Any]:

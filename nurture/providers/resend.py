@@ -14,7 +14,7 @@ from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records
-from nurture.providers.http import many_over_http, over_http
+from nurture.providers.http import many_over_http, over_http, posted
 from nurture.providers.signatures import standard_webhooks
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -35,21 +35,19 @@ URL = "https://api.resend.com"
 
 
 def request(message: Message, account: Account) -> httpx.Request:
-    return httpx.Request(
-        "POST",
+    return posted(
         f"{account.url or URL}/emails",
-        headers={"Authorization": f"Bearer {account.key}", "Idempotency-Key": message.key},
-        json=_body(message),
+        _body(message),
+        {"Authorization": f"Bearer {account.key}", "Idempotency-Key": message.key},
     )
 
 
 def request_many(messages: Sequence[Message], account: Account) -> httpx.Request:
     """https://resend.com/docs/api-reference/emails/send-batch-emails: all are taken or none, and answered in order."""
-    return httpx.Request(
-        "POST",
+    return posted(
         f"{account.url or URL}/emails/batch",
-        headers={"Authorization": f"Bearer {account.key}"},
-        json=[_body(message) for message in messages],
+        [_body(message) for message in messages],
+        {"Authorization": f"Bearer {account.key}"},
     )
 
 

@@ -12,7 +12,7 @@ from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
-from nurture.providers.http import over_http
+from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import ecdsa
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -55,11 +55,8 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["reply_to"] = address(message.reply_to)
-    return httpx.Request(
-        "POST",
-        f"{account.url or 'https://api.sendgrid.com'}/v3/mail/send",
-        headers={"Authorization": f"Bearer {account.key}"},
-        json=body,
+    return posted(
+        f"{account.url or 'https://api.sendgrid.com'}/v3/mail/send", body, {"Authorization": f"Bearer {account.key}"}
     )
 
 

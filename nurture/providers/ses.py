@@ -18,7 +18,7 @@ from nurture.errors import Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers.base import Abilities, Account, Hook, Provider
-from nurture.providers.http import LONGEST_WAIT, over_http
+from nurture.providers.http import LONGEST_WAIT, over_http, posted
 from nurture.providers.sigv4 import authorization
 from nurture.providers.sns import Sns
 
@@ -65,7 +65,7 @@ def request(message: Message, account: Account) -> httpx.Request:
     if message.reply_to:
         body["ReplyToAddresses"] = [_named(message.reply_to)]
     url = f"{account.url or f'https://email.{account.region}.amazonaws.com'}/v2/email/outbound-emails"
-    asked = httpx.Request("POST", url, json=body)
+    asked = posted(url, body)
     asked.headers.update(authorization(asked, account.key, account.region, "ses", datetime.now(UTC)))
     return asked
 

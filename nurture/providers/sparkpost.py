@@ -14,7 +14,7 @@ from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
-from nurture.providers.http import over_http, retry_after
+from nurture.providers.http import over_http, posted, retry_after
 from nurture.providers.signatures import basic_auth
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -68,11 +68,10 @@ def request(message: Message, account: Account) -> httpx.Request:
         "recipients": [{"address": {"email": message.to}, "metadata": {"nid": message.id}}],
         "content": content,
     }
-    return httpx.Request(
-        "POST",
+    return posted(
         f"{account.url or 'https://api.sparkpost.com'}/api/v1/transmissions",
-        headers={"Authorization": account.key, "Idempotency-Key": message.key},  # the bare key: it has no scheme
-        json=body,
+        body,
+        {"Authorization": account.key, "Idempotency-Key": message.key},  # the bare key: it has no scheme
     )
 
 
