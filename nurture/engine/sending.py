@@ -81,6 +81,7 @@ class Sender:
         self._back = Returns()
         self._recent: deque[bool] = deque(maxlen=LAST)
         self._version: int | None = None
+        self._written_now = False
         self._swept: date | None = None
         self.ways = [
             Way(one, known, _gate(store, one.name, known.rate), self._back, senders)
@@ -90,6 +91,7 @@ class Sender:
     def turn(self, deployed: Deployed, now: datetime, *, stopping: bool = False) -> Turned:
         """Commit what came back and what goes next, hand that over, and write the mails after it."""
         self._follow_version(deployed, now)
+        self._written_now = False
         outcomes = self._come_back(now)
         begins, wait = ([], []) if stopping else self._choose(deployed, now)
         room = 0 if stopping else self._room(now)
@@ -115,13 +117,16 @@ class Sender:
             if ready.claimed.id in begun:
                 way.start(ready, start_by)
         faults = self._write_mails(deployed, claimed, now)
+        self._written_now = len(faults) < len(claimed)
         if faults:
             with deciding(self._store, deployed) as tx:
                 counts += self._spoil(tx, deployed, faults, now)
         return self._turned(len(begun), counts)
 
     def wait(self, seconds: float) -> None:
-        """Wait until a good number of answers has come back, or this long."""
+        """Wait until a good number of answers has come back, or this long; not at all when none is to come."""
+        if not self._in_flight and (self._written_now or not self._ready):
+            return
         # of the way that has least to wait for: one that stalls is not waited for
         enough = max(1, min((len(way.in_flight) for way in self.ways if way.in_flight), default=0) // 2)
         self._back.wait(enough, seconds)
