@@ -2,8 +2,11 @@
 
 import cProfile
 import pstats
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from nurture.engine.deploy import problems_of
 from nurture.language.project import read_project
@@ -76,6 +79,16 @@ def main():
         pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
     taken = time.process_time() - begun
     print(f"{count} sequences of {STEPS} steps: {taken:.1f} s of CPU, {len(found)} problems")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+        begun = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "nurture", "-C", folder, "check"], check=False, capture_output=True
+        )
+        print(f"`nurture check` of them: {time.perf_counter() - begun:.1f} s, {done.stderr.decode().strip()}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """Twelve different faults in one project: twelve reports, each at its line and column, and no false one."""
 
+import json
 import re
 from pathlib import Path
 
+from nurture.cli.checking import WORTH_SHARING, all_problems
 from nurture.cli.main import run
+from nurture.engine.deploy import problems_of
+from nurture.language.project import read_project
 
 PEOPLE = "attributes: {first_name: text}\nproducts: [course]\n"
 # In each file, »CODE« stands before the spot that its fault is at.
@@ -80,3 +84,22 @@ def test_a_caret_stands_under_the_whole_of_what_is_meant(tmp_path, capfd):
         if "no step 'tuor'" in line:
             assert lines[number + 2] == "  13 |     no: tuor"
             assert lines[number + 3] == "     |         ^^^^"
+
+
+def test_many_sequences_are_checked_by_several_processes_with_the_same_findings(tmp_path, capfd):
+    ladder = (
+        "title: One\nstart: manual\nfrom: Ada <ada@example.com>\nwithin: 1 day\nsteps:\n  ask:\n    subject: Hello\n"
+        "    template: {}\n    ask: {{click: Show me, to: https://example.com/a}}\n    yes: end\n    no: end\n"
+    )
+    files = {"templates/good.md": "{{ ask }}\n", "templates/bad.md": "[Two](https://example.com/b)\n\n{{ ask }}\n"}
+    for number in range(WORTH_SHARING + 1):
+        files[f"sequences/s{number:03}.yaml"] = ladder.format("bad.md" if number in (3, 77) else "good.md")
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert run(["-C", str(tmp_path), "check", "--format", "json"]) == 1
+    found = json.loads(capfd.readouterr().out)["problems"]
+    assert [(one["file"], one["code"]) for one in found] == [("templates/bad.md", "E304")]
+    encoded = {name: text.encode() for name, text in files.items()}
+    assert all_problems(read_project(encoded)) == problems_of(read_project(encoded))

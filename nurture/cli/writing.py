@@ -38,13 +38,13 @@ def check(
     strict: Annotated[bool, typer.Option(help="warnings are findings as well")] = False,
 ) -> int:
     """Find every fault before anyone is mailed."""
-    from nurture.engine.deploy import problems_of
+    from nurture.cli.checking import all_problems
     from nurture.language.project import read_project
 
     at = _project_of(context.obj, paths or [])
     files = at.files()
     project = read_project(files)
-    known = [*problems_of(project), *_done_with(at, project)]
+    known = [*all_problems(project), *_done_with(at, project)]
     found = sorted(problem for problem in known if _within(at, problem, paths or []))
     errors = sum(problem.severity == "error" for problem in found)
     if form == "json":

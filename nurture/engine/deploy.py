@@ -20,7 +20,7 @@ from nurture.mail.templates import Templates
 from nurture.store import deploys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -70,11 +70,13 @@ def _read(name: str, path: Path) -> bytes:
 
 def problems_of(project: Project) -> list[Problem]:
     """All faults of a project: those of its files and those of its mails."""
-    found = list(project.problems)
+    return sorted({*project.problems, *problems_of_mails(project, project.sequences)})
+
+
+def problems_of_mails(project: Project, names: Iterable[str]) -> list[Problem]:
+    """The faults of the mails of these sequences."""
     press = Press(Templates(project.templates))
-    for sequence in project.sequences.values():
-        found += check(sequence, press, project.people)
-    return sorted(set(found))
+    return [problem for name in names for problem in check(project.sequences[name], press, project.people)]
 
 
 def build(number: int, files: Mapping[str, bytes], rules: Rules) -> Deployed:
