@@ -147,10 +147,9 @@ def _waits(seen: _Seen, place: Enrollment) -> list[str]:
     """Everything that holds a wait, the last reason of the decision itself first."""
     found = []
     if place.due_at is not None and place.due_at > seen.now:
-        found.append(f"the wait is over {_at(place.due_at)}{f', at {place.waits_for}' if place.waits_for else ''}")
+        over = f"the wait is over {_at(place.due_at)}{f', at {place.waits_for}' if place.waits_for else ''}"
         held = HELD.search(place.because)
-        if held is not None:
-            found.append(held[1] or held[2])
+        found.append(over if held is None else f"{over}: {held[1] or held[2]}")
     elif place.due_at is not None:
         found.append("nothing holds it: it goes with the engine's next turn")
     return found + _judged(seen, place) + _paused(seen, place.sequence)
