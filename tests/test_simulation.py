@@ -1,6 +1,7 @@
 """The forecast: seeded, made by the same decision, and its numbers add up."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import update
 from walking import BUY, CLICK, POLL, written
 
 from nurture.cli.main import run
+from nurture.cli.simulating import FEW_PARTS, PART
 from nurture.journey.enrollment import Answer, Enrollment
 from nurture.rehearsal.simulation import Outside, Tally, World, busiest, habits_of, simulate
 from nurture.store import enrollments, messages, people, tables
@@ -129,6 +131,17 @@ def test_simulate_as_text_and_as_json(nurture):
     assert found["mails"] == sum(step["asked"] for step in found["steps"])
     assert sum(found["ended"].values()) + found["inside"] == 400
     assert nurture(*words)[1] == out
+
+
+def test_many_people_live_in_several_processes_and_come_out_the_same(nurture):
+    words = ("simulate", "welcome", "--people", str(PART * FEW_PARTS + 300), "--json")
+    spread = json.loads(nurture(*words)[1])
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # as on a machine with one
+    try:
+        assert json.loads(nurture(*words)[1]) == spread
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def test_rates_may_come_from_the_database(nurture, tmp_path):

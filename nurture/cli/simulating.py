@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from nurture.cli import say
+from nurture.cli.cores import on_all_cores
 from nurture.cli.project import moment
 from nurture.cli.writing import Name, many, sound
 from nurture.errors import Refused
@@ -27,6 +28,8 @@ MOST_PEOPLE = 10_000_000
 AT_ONCE = "at once"
 PART = 500
 """People between two steps of the progress bar."""
+FEW_PARTS = 8
+"""So many are through before others are started."""
 WIDEST = 40
 MOST_LINES = 45
 """Days of the chart; a longer forecast is drawn in weeks."""
@@ -94,12 +97,14 @@ def _live(sequence: Sequence, world: World, people: int) -> Tally:
     from nurture.rehearsal.simulation import Tally, simulate
 
     whole = Tally()
+    parts = [range(first, min(first + PART, people)) for first in range(0, people, PART)]
+    spread = on_all_cores if len(parts) > FEW_PARTS else map
+    lived = spread(lambda part: simulate(sequence, world, part), parts)
     with Progress(console=say.talk, transient=True, disable=not say.talk.is_terminal) as progress:
         bar = progress.add_task(f"{people:,} people", total=people)
-        for first in range(0, people, PART):
-            part = range(first, min(first + PART, people))
-            whole.add(simulate(sequence, world, part))
-            progress.advance(bar, len(part))
+        for tally in lived:
+            whole.add(tally)
+            progress.advance(bar, tally.people)
     return whole
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nurture.cli import say
+from nurture.cli.cores import on_all_cores
 from nurture.cli.project import At, moment
 from nurture.errors import NurtureError, Refused
 from nurture.language.problems import or_one_of
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from nurture.language.sequence import Sequence
 
 Name = Annotated[str, typer.Argument(metavar="SEQUENCE", help="the name of a file in sequences/")]
+
+MANY_SEQUENCES = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -38,13 +41,12 @@ def check(
     strict: Annotated[bool, typer.Option(help="warnings are findings as well")] = False,
 ) -> int:
     """Find every fault before anyone is mailed."""
-    from nurture.cli.checking import all_problems
     from nurture.language.project import read_project
 
     at = _project_of(context.obj, paths or [])
     files = at.files()
     project = read_project(files)
-    known = [*all_problems(project), *_done_with(at, project)]
+    known = [*_all_problems(project), *_done_with(at, project)]
     found = sorted(problem for problem in known if _within(at, problem, paths or []))
     errors = sum(problem.severity == "error" for problem in found)
     if form == "json":
@@ -70,6 +72,18 @@ def check(
         say.problems(found, {path: files[path].decode("utf-8", "replace") for path in blamed})
         say.say(_summary(project, errors, len(found) - errors))
     return 1 if errors or (strict and found) else 0
+
+
+def _all_problems(project: Project) -> list[Problem]:
+    """Writing thousands of mails to look at them is work that can be shared; for few it is not worth it."""
+    from nurture.engine.deploy import problems_of, problems_of_mails
+
+    names = list(project.sequences)
+    if len(names) < MANY_SEQUENCES:
+        return problems_of(project)
+    parts = [names[first : first + MANY_SEQUENCES // 4] for first in range(0, len(names), MANY_SEQUENCES // 4)]
+    found = on_all_cores(lambda part: problems_of_mails(project, part), parts)
+    return sorted({*project.problems, *(problem for some in found for problem in some)})
 
 
 def _done_with(at: At, project: Project) -> list[Problem]:
