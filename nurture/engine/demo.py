@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from nurture.engine import answering, enroll
-from nurture.store import messages
+from nurture.store import messages, people
 
 if TYPE_CHECKING:
     from nurture.engine.inbox import Inbox
@@ -236,7 +236,7 @@ class Crowd:
         if step is None:
             return
         with engine.store.read() as tx:
-            email = next((email for r, email in messages.listing(tx, None, 5000) if r.id == row.id), "")
+            email = people.by_ids(tx, [row.subscriber])[row.subscriber].email
         name, data = (
             ("bought", {"product": step.ask.name}) if step.ask.kind == "buy" else (step.ask.name, dict[str, str]())
         )
