@@ -14,6 +14,7 @@ from nurture.errors import Outdated, SequenceError, SettingsError
 from nurture.language.project import DOWNLOADS, Project, read_project
 from nurture.language.yaml import MAX_BYTES
 from nurture.mail.checks import check
+from nurture.mail.confirming import CONFIRM, CONFIRM_MAIL, confirmations
 from nurture.mail.page import Press
 from nurture.mail.render import Writer
 from nurture.mail.templates import Templates
@@ -36,16 +37,16 @@ PEOPLE = "people.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What runs: the sequences, what is known of people, the project's rules, the templates compiled once."""
+    """What runs: the sequences, what is known of people, the project's rules, the templates compiled once.
+
+    `sequences` are those of the project, and of each sign-up the one mail that confirms it.
+    """
 
     id: int
     project: Project
     rules: Rules
     writers: Mapping[str, Writer] = field(repr=False)
-
-    @property
-    def sequences(self) -> Mapping[str, Sequence]:
-        return self.project.sequences
+    sequences: Mapping[str, Sequence] = field(repr=False)
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -89,9 +90,10 @@ def build(number: int, files: Mapping[str, bytes], rules: Rules) -> Deployed:
 
 
 def _compiled(number: int, project: Project, rules: Rules) -> Deployed:
-    press = Press(Templates(project.templates))
-    writers = {name: Writer(sequence, press) for name, sequence in project.sequences.items()}
-    return Deployed(number, project, rules, writers)
+    press = Press(Templates({CONFIRM: CONFIRM_MAIL, **project.templates}))
+    sequences = {**project.sequences, **confirmations(project.people, project.sequences)}
+    writers = {name: Writer(sequence, press) for name, sequence in sequences.items()}
+    return Deployed(number, project, rules, writers, sequences)
 
 
 @contextmanager

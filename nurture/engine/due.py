@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nurture.store import enrollments, events, evidence, hooks, messages, strays
+from nurture.engine import signing
+from nurture.store import enrollments, events, evidence, friends, hooks, messages, strays
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """The earliest moment in each queue, None where it is empty. `stray` reports are to be looked at again, `unsettled`
-    attempts wait for evidence.
+    attempts wait for evidence, a `friend` is to be counted, and a form nobody confirmed to be forgotten.
     """
 
     hook: datetime | None
@@ -25,12 +26,14 @@ class Waiting:
     message: datetime | None
     stray: bool
     unsettled: bool
+    friend: bool
+    forget: datetime | None
 
     def works(self, now: datetime) -> list[str]:
         """The pieces of work that have something to do now."""
         due = {
             "receive": _over(self.hook, now) or self.stray,
-            "tick": _over(self.click, now) or _over(self.enrollment, now),
+            "tick": _over(self.click, now) or _over(self.enrollment, now) or self.friend or _over(self.forget, now),
             "send": _over(self.message, now),
             "settle": self.unsettled,
         }
@@ -45,5 +48,5 @@ def look(store: Store, now: datetime) -> Waiting:
     with store.read() as tx:
         return Waiting(
             hooks.oldest(tx), events.peek(tx), enrollments.peek(tx), messages.next_due(tx),
-            strays.any_due(tx, now), evidence.any_unsettled(tx, now),
+            strays.any_due(tx, now), evidence.any_unsettled(tx, now), friends.any_uncounted(tx), signing.forgets_at(tx),
         )  # fmt: skip

@@ -90,15 +90,16 @@ def subscribe(
         inside = {place.id for place, _ in enrollments.of_people(tx, [saved.id], lock=True)}
         if sequence is not None:
             start(tx, deployed, [subscriber], sequence, now)
-        _came(tx, deployed, before, subscriber, now, joins=saved.is_new and sequence is None)
+        came(tx, deployed, before, subscriber, now, joins=saved.is_new and sequence is None)
         begun = [place for place, _ in enrollments.of_people(tx, [saved.id], lock=False) if place.id not in inside]
     return Subscribed(address, saved.is_new, tuple(sorted(place.sequence for place in begun)))
 
 
-def _came(
+def came(
     tx: Connection, deployed: Deployed, before: Subscriber | None, subscriber: Subscriber,
     now: datetime, *, joins: bool,
 ) -> None:  # fmt: skip
+    """Someone is here, or more is known of them: what follows from that."""
     fresh = subscriber.tags - (before.tags if before is not None else frozenset())
     happened = [Event(Kind.HAPPENED, now, happening="tag", name=tag) for tag in sorted(fresh)]
     told = [

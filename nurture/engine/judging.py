@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nurture.engine.moving import Reached, carry
 from nurture.journey.events import Event, Kind
 from nurture.journey.verdict import Verdict, judge
-from nurture.store import enrollments, events, messages, people
+from nurture.store import enrollments, events, friends, messages, people
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,6 +44,8 @@ def _verdicts(tx: Connection, clicks: list[events.Row]) -> tuple[dict[int, Verdi
 
 
 def _reached(tx: Connection, human: list[tuple[messages.Row, events.Row]]) -> list[Reached]:
+    if human:
+        friends.engage(tx, [message.subscriber for message, _ in human], max(click.at for _, click in human))
     people.seen(tx, {message.subscriber: click.at for message, click in sorted(human, key=lambda pair: pair[1].at)})
     places = {place.id: (place, person) for place, person in enrollments.by_ids(tx, [m.enrollment for m, _ in human])}
     return [

@@ -17,7 +17,8 @@ from nurture.journey.advance import advance, start_moment, starts
 from nurture.journey.branching import has_place
 from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
 from nurture.journey.events import Event, Kind
-from nurture.store import enrollments, events, messages, people, suppressions, wakeups
+from nurture.language.signups import confirms
+from nurture.store import enrollments, events, friends, messages, people, suppressions, wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -258,6 +259,7 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
     enrollments.save(tx, moves.enrollments.values())
     if moves.left:
         messages.cancel(tx, moves.left, "the person moved on")
+    friends.give_links(tx, {(plan.subscriber, plan.sequence) for plan in made.plans if _refers(deployed, plan)})
     planned = set(messages.plan(tx, made.plans, now).values())
     enrollments.save(tx, [_unmailed(moves, plan, now) for plan in made.plans if plan.enrollment not in planned])
     if planned:
@@ -266,8 +268,14 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
         wakeups.want(tx, "tick")
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
+    if did := {note.subscriber for note in moves.notes if note.kind == "kept" and not confirms(note.sequence)}:
+        friends.engage(tx, [who for who in did if who is not None], now)
     ended = sum(1 for note in moves.notes if note.kind == "ended")
     return Carried(moves.decided, len(planned), ended)
+
+
+def _refers(deployed: Deployed, plan: messages.Plan) -> bool:
+    return deployed.sequences[plan.sequence].steps[plan.step].ask.kind == "refer"
 
 
 def _hold(moves: Moves, held: Mapping[int, Enrollment], now: datetime) -> None:

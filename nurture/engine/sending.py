@@ -356,6 +356,7 @@ class Sender:
             message_id=claimed.id,
             key=idempotency_key(claimed.id),
             offers=claimed.offers,
+            invited=claimed.invited,
         )
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 

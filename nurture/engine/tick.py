@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from nurture.engine.deploy import deciding
 from nurture.engine.judging import judged_clicks
 from nurture.engine.moving import Carried, carry
+from nurture.engine.referring import tell
+from nurture.engine.signing import forget
 from nurture.engine.stopping import grade
 from nurture.journey.events import Event, Kind
 from nurture.store import enrollments, events
@@ -41,8 +43,10 @@ class Ticked:
 
 def tick(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH) -> Ticked:
     """One pass: verdicts first, since a yes that was given in time goes before the no."""
+    told = tell(store, deployed, now)
+    forget(store, now)
     if not _anything_due(store, now):
-        return Ticked()
+        return Ticked(decided=told, more=told > 0)
     with deciding(store, deployed) as tx:
         settled = events.to_judge(tx, now, batch)
         clicks = [row for row in settled if row.kind == Kind.CLICKED]
@@ -55,7 +59,7 @@ def tick(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH)
         carried = carry(tx, deployed, [(place, person, moment) for place, person in due], now)
     return Ticked(
         judged=len(settled),
-        decided=judged.decided + carried.decided,
+        decided=told + judged.decided + carried.decided,
         planned=judged.planned + carried.planned,
         ended=judged.ended + carried.ended,
         more=len(settled) == batch or len(due) == batch,

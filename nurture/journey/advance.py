@@ -247,10 +247,10 @@ def _judging(enrollment: Enrollment, until: datetime | None) -> Enrollment:
 
 
 def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
-    key = f"{event.happening}:{event.name}"
-    wanted = [step for step in case.sequence.steps.values() if _done_key(step) == key]
-    if wanted and key not in enrollment.done and enrollment.ended is None:
-        enrollment = changed(enrollment, done=added(enrollment.done, key, event.at))
+    wanted = [step for step in case.sequence.steps.values() if _is_asked(step, event)]
+    for key in dict.fromkeys(_done_key(step) for step in wanted):
+        if key not in enrollment.done and enrollment.ended is None:
+            enrollment = changed(enrollment, done=added(enrollment.done, key, event.at))
     asked = [step for step in wanted if step.name in enrollment.asked]
     if enrollment.ended is None:
         goal = any(_is(happening, event) for happening in case.sequence.goal)
@@ -355,7 +355,16 @@ def _yes(step: Step, enrollment: Enrollment) -> tuple[Arm, ...]:
     return step.yes.arms_for(None if answer is None else answer.value)
 
 
+def _is_asked(step: Step, event: Event) -> bool:
+    """Whether this is what the step asks for. Friends add up, so more than it takes will do."""
+    if event.happening == "friends":
+        return step.ask.kind == "refer" and step.ask.friends <= int(event.name)
+    return _done_key(step) == f"{event.happening}:{event.name}"
+
+
 def _done_key(step: Step) -> str:
+    if step.ask.kind == "refer":
+        return f"friends:{step.ask.friends}"
     kinds = {"event": "event", "buy": "bought"}
     return f"{kinds[step.ask.kind]}:{step.ask.name}" if step.ask.kind in kinds else ""
 

@@ -93,6 +93,14 @@ class Subscriber:
 
 
 @dataclass(frozen=True, slots=True)
+class Invited:
+    """A person's link for friends in one sequence, and how many of those who came by it count in this pass."""
+
+    link: str = ""
+    confirmed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a decision may know beside the enrollment: the person, and the project's own rules.
 

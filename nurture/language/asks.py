@@ -40,11 +40,12 @@ KINDS: Mapping[AskKind, AskForm] = MappingProxyType(
         "reply": AskForm(2, keys=("label",)),
         "form": AskForm(3, later=True),
         "event": AskForm(3, keys=("label", "to"), required=("to",)),
-        "refer": AskForm(4, later=True),
+        "refer": AskForm(4, keys=("friends", "signup", "label"), required=("friends",)),
         "buy": AskForm(5, keys=("label", "price", "to", "code", "expires", "missed"), required=("to",)),
     }
 )
 BIGGEST = 5
+MOST_FRIENDS = 1_000
 PLACEHOLDER = Ask("click", "", 1)
 """Stands where an ask could not be read, so that the rest of the page can be."""
 
@@ -88,6 +89,8 @@ def missing(kind: AskKind, key: str) -> str:
     """What to say of an ask that lacks a key it needs."""
     if key == "answers":
         return "this poll has no answers; write answers: {yes_please: Yes please, not_now: Not now}"
+    if key == "friends":
+        return "say how many friends it takes, as in friends: 3"
     return f"this {kind} leads nowhere; write to: https://…"
 
 
@@ -104,7 +107,7 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
         size = whole_of(node, faults, "size", 1, BIGGEST) or size
     words_, name = "", ""
     match kind:
-        case "click" | "poll" | "reply":
+        case "click" | "poll" | "reply" | "refer":
             words_ = line_of(first, faults, "the words of the ask")
         case "download":
             name = _file(first, faults)
@@ -112,19 +115,20 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
             name = known(first, people.events, faults, "event")
         case _:
             name = known(first, people.products, faults, "product")
-    label = line("label") or {"click": words_, "reply": "Reply"}.get(kind, "")
+    label = line("label") or {"click": words_, "reply": "Reply", "refer": words_}.get(kind, "")
     expires = None
     if kind == "buy" and (node := table.get("expires")) is not None:
         expires = parsed(node, words.duration, faults, "expires")
     code, pool = _code(table.get("code"), faults) if kind == "buy" else ("", "")
     save = table.get("save") if kind == "poll" else None
+    friends, signup = _friends(table, people, faults) if kind == "refer" else (0, "")
     return Ask(
         kind=kind,
         words=words_ or label or _default_words(kind, name),
         size=size,
         name=name,
         label=label or ("" if kind == "poll" else _default_words(kind, name)),
-        to=_target(table.get("to"), start, faults) if "to" in form.keys else "",
+        to=read_target(table.get("to"), start, faults) if "to" in form.keys else "",
         answers=MappingProxyType(answers),
         save="" if save is None else _save(save, answers, people, faults),
         price=line("price") if kind == "buy" else "",
@@ -132,7 +136,23 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
         pool=pool,
         expires=expires,
         missed=_missed(table.get("missed"), faults) if kind == "buy" else "",
+        friends=friends,
+        signup=signup,
     )
+
+
+def _friends(table: Table, people: People, faults: Faults) -> tuple[int, str]:
+    """How many friends it takes, and the form they come by: the first of people.yaml where none is named."""
+    wanted = table.get("friends")
+    many = None if wanted is None else whole_of(wanted, faults, "friends", 1, MOST_FRIENDS)
+    if (node := table.get("signup")) is not None:
+        return many or 1, known(node, people.signups, faults, "sign-up")
+    if not people.signups and many is not None:
+        what = (
+            "friends need a form to come by; declare one in people.yaml, like signups: {news: {title: One mail a week}}"
+        )
+        faults.add("E205", table.keys["refer"].mark, what)
+    return many or 1, next(iter(people.signups), "")
 
 
 def _code(node: Node | None, faults: Faults) -> tuple[str, str]:
@@ -155,7 +175,7 @@ def _code(node: Node | None, faults: Faults) -> tuple[str, str]:
 
 def _missed(node: Node | None, faults: Faults) -> str:
     """Where the link of an offer leads when it is over: the same address for everyone."""
-    target = _target(node, (), faults)
+    target = read_target(node, (), faults)
     if node is not None and "{{" in target:
         faults.add("E103", node.mark, "missed is one address for everyone; write it in full, without {{ }}")
         return ""
@@ -211,7 +231,7 @@ def _file(node: Node, faults: Faults) -> str:
     return name
 
 
-def _target(node: Node | None, start: Collection[str], faults: Faults) -> str:
+def read_target(node: Node | None, start: Collection[str], faults: Faults) -> str:
     """A web address; it may hold `{{ start.NAME }}`."""
     if node is None:
         return ""

@@ -11,6 +11,7 @@ from nurture.language import conditions, words
 from nurture.language.faults import Faults
 from nurture.language.problems import did_you_mean
 from nurture.language.sequence import People
+from nurture.language.signups import read_signups
 from nurture.language.values import allow, name_of, names_of, table_of
 from nurture.language.yaml import Items, Scalar, Table, compose
 
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 Kind = str | tuple[str, ...]
 
 KINDS = ("text", "number", "date", "yearly", "yes_no")
-TAKEN = conditions.RESERVED | {*words.KNOWN_MOMENTS, "email", "ask", "said", "offer", "step_number"}
+TAKEN = conditions.RESERVED | {
+    *words.KNOWN_MOMENTS,
+    "email",
+    "ask",
+    "said",
+    "offer",
+    "friends",
+    "leaderboard",
+    "step_number",
+}
 """Names that conditions, moments and templates already give a meaning."""
 
 LONGEST_TEXT = 10_000
@@ -54,7 +64,7 @@ def read_people(text: bytes | str, file: str = "people.yaml") -> ReadPeople:
 
 
 def _people(table: Table, faults: Faults) -> People:
-    allow(table, ("attributes", "events", "products", "tags"), faults)
+    allow(table, ("attributes", "events", "products", "tags", "signups"), faults)
     attributes: dict[str, Kind] = {}
     events: dict[str, MappingProxyType[str, Kind]] = {}
     if (node := table.get("attributes")) is not None and (kinds := table_of(node, faults, "attributes")) is not None:
@@ -68,7 +78,9 @@ def _people(table: Table, faults: Faults) -> People:
                 empty = isinstance(value, Scalar) and value.value is None
                 data = None if empty else table_of(value, faults, f"the data of {event}")
                 events[event] = MappingProxyType({} if data is None else _fields(data, faults, "field", frozenset()))
+    signups = table.get("signups")
     return People(
+        signups=MappingProxyType({} if signups is None else read_signups(signups, attributes, faults)),
         attributes=MappingProxyType(attributes),
         events=MappingProxyType(events),
         products=_listed(table.get("products"), faults, "product"),

@@ -11,6 +11,7 @@ from nurture.language.people import read_people
 from nurture.language.problems import Problem, did_you_mean
 from nurture.language.reading import read
 from nurture.language.sequence import Mark, People, language_code
+from nurture.language.signups import unknown_starts
 from nurture.language.translation import LanguageFile, language_file, read_translation
 from nurture.language.yaml import MAX_BYTES
 
@@ -65,6 +66,7 @@ def read_project(files: Mapping[str, bytes]) -> Project:
     for sequence in sequences.values():
         found += _neighbours(sequence, sequences, files)
         found += _missing_downloads(sequence, downloads)
+    found += unknown_starts(people.signups, sequences, PEOPLE)
     return Project(
         people=people,
         sequences=MappingProxyType(sequences),

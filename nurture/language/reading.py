@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "title", "language", "start", "goal", "stop", "from", "reply_to", "send", "within", "dates", "priority", "steps",
-    "tests", "changes",
+    "tests", "changes", "challenge",
 )  # fmt: skip
 LATER_KEYS = ("proof", "badges")
 REQUIRED = {
@@ -120,6 +120,7 @@ def _sequence(root: Table, name: str, page: Page) -> Sequence | None:
         stories=read_stories(root.get("tests"), asks, page),
         language=_language(root.get("language"), page),
         changes=read_changes(root.get("changes"), page),
+        challenge=_challenge(root.get("challenge"), page),
         file=faults.file,
         marks=MappingProxyType(marks(root)),
     )
@@ -165,6 +166,28 @@ def _dates(node: Node | None, page: Page) -> dict[str, Moment]:
             page.faults.add("E103", value.mark, what)
         found[name] = words.moment("2000-01-01")
     return found
+
+
+def _challenge(node: Node | None, page: Page) -> tuple[Moment | None, Moment | None]:
+    """`{from: 2026-12-01, to: 2026-12-24 18:00 Europe/London}`: either may be left out."""
+    if node is None or (table := table_of(node, page.faults, "challenge")) is None:
+        return None, None
+    allow(table, ("from", "to"), page.faults)
+    ends = []
+    for key in ("from", "to"):
+        value = table.get(key)
+        moment = None if value is None else parsed(value, words.moment, page.faults, key)
+        if value is not None and moment is not None and not isinstance(moment.point, AtInstant):
+            page.faults.add("E103", value.mark, f"{key} is a day of the calendar, such as 2026-12-01")
+            moment = None
+        ends.append(moment)
+    first, last = ends
+    if (
+        first is not None and last is not None and isinstance(first.point, AtInstant)
+        and isinstance(last.point, AtInstant) and first.point.local >= last.point.local
+    ):  # fmt: skip
+        page.faults.add("E207", node.mark, "this challenge ends before it begins; exchange from and to")
+    return first, last
 
 
 def _within(root: Table, page: Page) -> tuple[Duration | None, bool]:

@@ -154,4 +154,5 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "translation": _inner("language", "definitions", "step"),
     "translation_ask": _inner("language", "definitions", "ask"),
     "people": _inner("people"),
+    "signup": _inner("people", "definitions", "signup"),
 }

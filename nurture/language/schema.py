@@ -123,6 +123,11 @@ def top_keys() -> Mapping[str, Schema]:
             "examples": [10],
             "errorMessage": "write a whole number from -1000 to 1000",
         },
+        "challenge": {
+            "description": "When friends count for the leaderboard. From and to are days or moments; either may be left out.",
+            **keyed({"from": ref("moment"), "to": ref("moment")}),
+            "examples": [{"from": "2026-12-01", "to": "2026-12-24"}],
+        },
         "steps": {
             "description": "The mails, in order. A branch leads to a later one, to end or to unsubscribe.",
             "type": "object",

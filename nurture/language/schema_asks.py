@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nurture.language.asks import KINDS, missing
+from nurture.language.asks import KINDS, MOST_FRIENDS, missing
 from nurture.language.schema_words import NAME, Schema, choose, has, is_a, keyed, ref, say, text
 
 
@@ -13,6 +13,10 @@ def kind_words() -> dict[str, Schema]:
         "download": text("A file in files/, fetched by a person. Size 2.", "checklist.pdf"),
         "reply": text("A question that is answered by writing back. Size 2.", "What do you sell?"),
         "event": say(ref("event"), "The product reports that it was done. Size 3.", "account_connected"),
+        "refer": text(
+            "An invitation: so many friends came by the person's own link. The words of the button. Size 4.",
+            "Invite three friends",
+        ),
         "buy": say(ref("product"), "The offer: this product is bought. Size 5.", "review"),
     }
 
@@ -45,6 +49,15 @@ def ask_details() -> dict[str, Schema]:
             {"pool": "spring"},
         ),
         "expires": say(ref("duration"), "The deadline of the offer, from when the mail is written.", "72 hours"),
+        "friends": {
+            "description": "How many friends it takes. One counts when they have confirmed and done something themselves.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_FRIENDS,
+            "examples": [3],
+            "errorMessage": f"friends is a whole number from 1 to {MOST_FRIENDS}",
+        },
+        "signup": text("The form that friends come by, of people.yaml. Left out: the first one there.", "news"),
         "missed": say(
             ref("target"),
             "Where the link leads when the deadline is over. Left out: a page of ours that says so.",

@@ -23,6 +23,7 @@ def language_schema() -> Schema:
         "click": text("The words of the button, for a click.", "Zeigen Sie es mir"),
         "poll": text("The question of a poll.", "Haus oder Auto?"),
         "reply": text("The question that is answered by writing back.", "Was verkaufen Sie?"),
+        "refer": text("The words of the button, for an invitation.", "Freunde einladen"),
         "answers": {
             "description": "The answers by the names they have in the main file, each with its words.",
             "type": "object",
@@ -67,6 +68,40 @@ def language_schema() -> Schema:
     return settled(whole, definitions)
 
 
+def signup_schema(name: Schema) -> Schema:
+    """One form."""
+    several: Schema = choose(
+        (is_a("array"), {"type": "array", "items": {"type": "string"}}), otherwise={"type": "string"}
+    )
+    return keyed(
+        {
+            "title": text("What one signs up for: the heading of the form, and what its mail asks about.", "One mail a week"),
+            "ask": {
+                "description": "The attributes it asks for beside the address.",
+                "type": "array", "items": name, "examples": [["first_name"]],
+            },
+            "consent": text("What one agrees to. It is kept with the sign-up as it was shown.", "Yes, one mail a week."),
+            "button": text("The words of the button.", "Sign me up"),
+            "start": say(several, "Sequences that begin then, beside those that start at `joined`.", "home-loan"),
+            "to": say({"type": "string"}, "Where one goes then. Left out: a page of ours.", "https://example.com/welcome"),
+            "confirm": {
+                "description": "Whether a mail asks first whether it was them (double opt-in).",
+                "enum": ["yes", "no"], "default": "yes", "examples": ["no"],
+            },
+            "from": text("Who sends that mail. Left out: who sends the first sequence.", "Ada <ada@example.com>"),
+            "roles": {
+                "description": "Addresses that several people read, such as info@.",
+                "enum": ["allow", "refuse"], "default": "allow", "examples": ["refuse"],
+            },
+            "disposable": {
+                "description": "Throw-away addresses, by a list of their domains.",
+                "enum": ["refuse", "allow"], "default": "refuse", "examples": ["allow"],
+            },
+        },
+        required={"title": "write what one gets, as in title: One useful mail a week"},
+    )  # fmt: skip
+
+
 def people_schema() -> Schema:
     """The schema of `people.yaml`."""
     kind = choose(
@@ -82,11 +117,12 @@ def people_schema() -> Schema:
     given_names: Schema = {"type": "array", "items": {"type": "string", **name}}
     fields: Schema = {"type": "object", "propertyNames": name, "additionalProperties": ref("kind")}
     definitions: dict[str, Schema] = {
+        "signup": signup_schema(name),
         "kind": {
             "description": "text, number, date, yearly (a day of the year), yes_no, or a list of words.",
             **kind,
             "examples": [*people.KINDS, ["free", "pro"]],
-        }
+        },
     }
     events = choose(
         (is_a("array"), given_names),
@@ -111,6 +147,11 @@ def people_schema() -> Schema:
                     {"trial_started": {"trial_ends": "date"}},
                 ),
                 "products": {**given_names, "description": "What can be bought.", "examples": [["review"]]},
+                "signups": {
+                    "description": "Forms by which people put themselves on the list, each by its name.",
+                    "type": "object", "propertyNames": name, "additionalProperties": ref("signup"),
+                    "examples": [{"news": {"title": "One mail a week", "ask": ["first_name"]}}],
+                },
                 "tags": {**given_names, "description": "Tags a person can have.", "examples": [["vip"]]},
             }
         ),

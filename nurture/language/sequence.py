@@ -154,7 +154,7 @@ class Branch:
         return self.arms + tuple(arm for arms in self.by_answer.values() for arm in arms)
 
 
-AskKind = Literal["click", "poll", "download", "watch", "reply", "form", "event", "refer", "buy"]
+AskKind = Literal["click", "poll", "download", "watch", "reply", "form", "event", "refer", "buy", "confirm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Ask:
     """The one small action. `words` are what the person reads, `name` is the event, product, file or form.
 
     An offer's code is `code`, the same for all, or one of those in `pool`. `missed` is where its link leads when the
-    deadline is over; "" for our own page.
+    deadline is over; "" for our own page. `friends` are how many it takes, and `signup` is the form they come by.
     """
 
     kind: AskKind
@@ -178,6 +178,8 @@ class Ask:
     pool: str = ""
     expires: Duration | None = None
     missed: str = ""
+    friends: int = 0
+    signup: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,8 @@ class Sequence:
     """The whole plan. `steps` keep the order of the page. `marks` remember where each value stood, for fault reports.
 
     `language` is the one its words are in. `languages` are the same plan in other words, each a Sequence of its own:
-    they decide nothing, so only who writes mails and pages looks for one.
+    they decide nothing, so only who writes mails and pages looks for one. `challenge` is the time in which friends
+    count for the leaderboard, from and to; None is open.
     """
 
     name: str
@@ -280,6 +283,7 @@ class Sequence:
     language: str = ENGLISH
     languages: Mapping[str, Sequence] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     changes: Mapping[str, Change] = field(default_factory=lambda: MappingProxyType({}))
+    challenge: tuple[Moment | None, Moment | None] = (None, None)
     file: str = field(default="", compare=False)
     marks: Mapping[Place, Mark] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
 
@@ -295,17 +299,40 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
+class SignUp:
+    """A form by which people put themselves on the list. `asks` are the attributes it asks for beside the address.
+
+    `start` are sequences that begin when they have confirmed, beside those that start at `joined`. `to` is where they
+    go then; "" is a page of ours. `confirms` is double opt-in. `sender` is "" where that of its first sequence will do.
+    """
+
+    name: str
+    title: str
+    asks: tuple[str, ...] = ()
+    consent: str = ""
+    button: str = ""
+    start: tuple[str, ...] = ()
+    to: str = ""
+    confirms: bool = True
+    sender: str = ""
+    roles: bool = True
+    disposable: bool = False
+    mark: Mark = field(default=Mark(1, 1), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """What we know of people, declared once in `people.yaml`.
 
     `attributes` map a name to `text`, `number`, `date`, `yearly`, `yes_no` or a tuple of allowed words; `events` map
-    a name to the types of its data.
+    a name to the types of its data. `signups` are forms by name.
     """
 
     attributes: Mapping[str, str | tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     events: Mapping[str, Mapping[str, str | tuple[str, ...]]] = field(default_factory=lambda: MappingProxyType({}))
     products: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    signups: Mapping[str, SignUp] = field(default_factory=lambda: MappingProxyType({}))
 
 
 ALWAYS_KNOWN = ("email", "language", "timezone", "country")

@@ -31,7 +31,7 @@ PLAIN = ("replied", "unsubscribed")
 ENDS = ("finished", "goal", "stopped", "unsubscribed")
 DEEDS = ("yes", "machine")
 MOST_MAILS = 10_000
-_FRIENDS = re.compile(r"\d{1,4} friends?")
+_FRIENDS = re.compile(r"(\d{1,4}) friends?")
 _DAY_CLOCK = re.compile(r"day\s+(\d{1,4})\s+(\d{1,2}:\d{2})")
 _DATE_CLOCK = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ]\s*(\d{1,2}:\d{2}))?")
 _WEEKDAY_CLOCK = re.compile(r"([A-Za-z]+)\s+(\d{1,2}:\d{2})")
@@ -63,6 +63,12 @@ def story_time(text: str) -> StoryTime:
     if match := _WEEKDAY_CLOCK.fullmatch(written):
         return StoryTime(words.clock(match[2]), weekday=words.weekday(match[1]))
     raise ValueError(f"'{text}' is not a time; write it like mon 12:00, day 3 9:00 or 2026-11-24 9:00")
+
+
+def friends_in(written: object) -> int:
+    """How many came, in `3 friends`; 0 where that is not what was written."""
+    match = _FRIENDS.fullmatch(str(written))
+    return int(match[1]) if match else 0
 
 
 def read_stories(node: Node | None, asks: Mapping[str, AskOf], page: Page) -> tuple[Mapping[str, object], ...]:
@@ -170,11 +176,15 @@ def _answer(step: str, node: Node, asks: Mapping[str, AskOf], page: Page) -> Non
     if not isinstance(node, Scalar):
         page.faults.add("E103", node.mark, "an act is yes, machine, or the answer to a poll")
         return
-    if node.text in DEEDS or node.value in ask.answers or _FRIENDS.fullmatch(node.text):
+    if node.text in DEEDS or node.value in ask.answers:
+        return
+    if ask.kind == "refer" and friends_in(node.text):
         return
     if ask.kind == "poll" and not ask.answers:
         return
     possible = [*(str(answer) for answer in ask.answers), *DEEDS]
+    if ask.kind == "refer":
+        possible.append(f"{ask.friends} friends")
     hint = page.faults.hint(node.text, possible) or f"; write {', '.join(possible)}"
     page.faults.add("E103", node.mark, f"'{node.text}' is nothing that can be done at '{step}'{hint}")
 

@@ -33,6 +33,7 @@ ASK_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "download": ("label",),
         "reply": ("reply", "label"),
         "event": ("label",),
+        "refer": ("refer",),
         "buy": ("label", "price"),
     }
 )
@@ -183,7 +184,22 @@ class _Words:
                 self.faults.add("E103", key.mark, what)
                 return ask
         self._allow(
-            table, words, (*ASK_WORDS, "to", "size", "save", "price", "code", "expires", "missed", "answers", "label")
+            table,
+            words,
+            (
+                *ASK_WORDS,
+                "to",
+                "size",
+                "save",
+                "price",
+                "code",
+                "expires",
+                "missed",
+                "answers",
+                "label",
+                "friends",
+                "signup",
+            ),
         )
         found = {
             name: self._line(table, name, at, " ", words, f"the ask of '{step.name}' has no {name}")

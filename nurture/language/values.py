@@ -107,7 +107,7 @@ def check_known(written: str, mark: Mark, names: Iterable[str], faults: Faults, 
 def _written_there(name: str, what: str) -> str:
     shown = {
         "tag": f"tags: [{name}]", "product": f"products: [{name}]", "event": f"events: {{{name}: {{}}}}",
-        "attribute": f"attributes: {{{name}: text}}",
+        "attribute": f"attributes: {{{name}: text}}", "sign-up": f"signups: {{{name}: {{title: One mail a week}}}}",
     }  # fmt: skip
     return f", like {shown[what]}" if what in shown else ""
 

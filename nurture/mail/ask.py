@@ -28,6 +28,24 @@ MJ_CHOICE = (
 )
 
 
+INVITATION = (
+    '<p class="soft">{words}<br><a href="plain:{link}">{link}</a><br><a href="plain:{sharing}">{by_mail}</a></p>'
+)
+MJ_INVITATION = (
+    '<mj-text>{words}<br/><a href="plain:{link}">{link}</a><br/><a href="plain:{sharing}">{by_mail}</a></mj-text>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a person passes on to friends: their link, and a mail that is begun already. `plain:`, so no second ask."""
+
+    link: str
+    sharing: str
+    words: str
+    by_mail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One answer of a poll: its key, its words, and the address that chooses it."""
@@ -49,14 +67,23 @@ class ShownAsk:
     choices: tuple[Choice, ...]
     format: Format
     slots: Slots
+    invitation: Invitation | None = None
 
     def __html__(self) -> str:
         # no blank lines inside: one would end an HTML block in Markdown
         mjml = self.format == "mjml"
         if not self.choices:
-            return self._filled(MJ_BUTTON if mjml else BUTTON, self.url, self.label)
+            return self._filled(MJ_BUTTON if mjml else BUTTON, self.url, self.label) + self._invitation()
         rows = "".join(self._filled(MJ_CHOICE if mjml else CHOICE, choice.url, choice.label) for choice in self.choices)
         return rows if mjml else CHOICES.format(rows=rows)
+
+    def _invitation(self) -> str:
+        one = self.invitation
+        if one is None:
+            return ""
+        markup = MJ_INVITATION if self.format == "mjml" else INVITATION
+        link, sharing = self.slots.keep(one.link), self.slots.keep(one.sharing)
+        return markup.format(words=escape(one.words), link=link, sharing=sharing, by_mail=escape(one.by_mail))
 
     def __str__(self) -> str:
         return self.words

@@ -17,7 +17,7 @@ from nurture.mail.links import Links, Signer
 from nurture.mail.looking import look, mark_in
 from nurture.mail.person import names
 from nurture.mail.pressing import pressing, scarce
-from nurture.mail.render import NONE_MADE, UNSUBSCRIBE, Letterhead, Writer, format_of, leads
+from nurture.mail.render import NOBODY, NONE_MADE, UNSUBSCRIBE, Letterhead, Writer, format_of, leads
 from nurture.mail.slots import Slots, fill_html, fill_text
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _written(
     for number, (subscriber, enrollment) in enumerate(
         imagined(sequence, step, people, known, looked.printed.asked, hidden)
     ):
-        values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone), NONE_MADE, LINKS)
+        values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone), NONE_MADE, LINKS, NOBODY)
         for problem in (
             *_lines(sequence, step, writer, values, with_length=number == 0),
             *_mail(step, writer, values, source, seen),

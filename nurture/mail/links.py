@@ -15,15 +15,15 @@ from nurture.errors import BadToken
 if TYPE_CHECKING:
     from nurture.language.sequence import Ask
 
-CLICK, PAGE, UNSUBSCRIBE, OFFER = "click", "page", "unsubscribe", "offer"
-PURPOSES = (CLICK, PAGE, UNSUBSCRIBE, OFFER)
+CLICK, PAGE, UNSUBSCRIBE, OFFER, STAMP, DEVICE = "click", "page", "unsubscribe", "offer", "stamp", "device"
+PURPOSES = (CLICK, PAGE, UNSUBSCRIBE, OFFER, STAMP, DEVICE)
 REPLY = "reply+"
 """How the address begins that a reply to one mail goes to."""
 
 SEALED = 16
 """Letters of the seal on a reply's address: 64 bits, in an address of at most 64 signs before its @ (RFC 5321)."""
 
-HOSTED = ("poll", "download")
+HOSTED = ("poll", "download", "confirm", "refer")
 """Kinds of ask that are answered on a page of ours rather than at the author's own address."""
 
 
@@ -90,6 +90,10 @@ class Links:
 
     def unsubscribe(self, message: str) -> str:
         return f"{self.hosted_url}/u/{self.signer.sign(UNSUBSCRIBE, message)}"
+
+    def invitation(self, link: str) -> str:
+        """Where a person's friends come in. Short, since people read it to each other."""
+        return f"{self.hosted_url}/r/{link}"
 
     def read_click(self, token: str) -> str:
         """The message whose link this is."""

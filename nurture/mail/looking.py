@@ -82,6 +82,8 @@ def _own_names(sequence: Sequence, step: Step, known: Known) -> Known:
             own["answers", one.name] = known.of(("answers", one.root))
     if step.ask.kind == "buy":
         own[OFFER] = frozenset({True})
+    if any(one.ask.kind == "refer" for one in sequence.steps.values()):
+        own |= {("friends", name): SOME for name in ("confirmed", "left", "wanted", "link")}
     return known.also(own)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from nurture.journey.enrollment import Enrollment, Subscriber
+    from nurture.journey.enrollment import Enrollment, Invited, Subscriber
     from nurture.language.sequence import Sequence, Step
     from nurture.mail.links import Links
 
@@ -35,9 +35,19 @@ class Offer:
     countdown: object
 
 
+@dataclass(frozen=True, slots=True)
+class Friends:
+    """`{{ friends.confirmed }}`, `.left` of the `wanted`, and the person's own `link`."""
+
+    confirmed: int
+    wanted: int
+    left: int
+    link: str
+
+
 def names(
     sequence: Sequence, step: Step, enrollment: Enrollment, subscriber: Subscriber, zone: ZoneInfo,
-    offers: Mapping[str, Granted], links: Links,
+    offers: Mapping[str, Granted], links: Links, invited: Invited,
 ) -> dict[str, object]:  # fmt: skip
     """What we know of the person and of the step, by name. Attributes give way to the language's own words.
 
@@ -72,7 +82,18 @@ def names(
     offer = _offer(sequence, step, enrollment, zone, offers, links)
     if offer is not None:
         found["offer"] = offer
+    wanted = _wanted(sequence, step)
+    if wanted:
+        left = max(0, wanted - invited.confirmed)
+        found["friends"] = Friends(invited.confirmed, wanted, left, links.invitation(invited.link))
     return found
+
+
+def _wanted(sequence: Sequence, step: Step) -> int:
+    """How many friends this mail asks for, or the one before it that did; 0 where none does."""
+    asking = [one for one in sequence.steps.values() if one.ask.kind == "refer"]
+    before = [one.ask.friends for one in asking if one.position <= step.position]
+    return before[-1] if before else asking[0].ask.friends if asking else 0
 
 
 def _offer(

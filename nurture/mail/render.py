@@ -9,16 +9,18 @@ from email.utils import parseaddr
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from nurture.errors import RenderError
 from nurture.journey.branching import lot
+from nurture.journey.enrollment import Invited
 from nurture.journey.timing import zone as zone_of
-from nurture.mail.ask import Choice, Format, ShownAsk, labels
+from nurture.mail.ask import Choice, Format, Invitation, ShownAsk, labels
 from nurture.mail.links import HOSTED, Links
 from nurture.mail.message import Message
 from nurture.mail.page import Page, Press
-from nurture.mail.person import names
+from nurture.mail.person import Friends, names
+from nurture.mail.phrases import phrases
 from nurture.mail.slots import Slots, fill_html, fill_text, slot
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 Line = Callable[[Mapping[str, object]], str]
 """A subject or preheader, ready to be filled in."""
+
+NOBODY = Invited("1a2b3c4d5e")
+"""For whom a mail is imagined."""
 
 NONE_MADE: Mapping[str, Granted] = MappingProxyType({})
 UNSUBSCRIBE, PREHEADER, POSTAL = 0, 1, 2
@@ -69,7 +74,7 @@ class Writer:
 
     def write(
         self, step_name: str, *, enrollment: Enrollment, subscriber: Subscriber, links: Links, letterhead: Letterhead,
-        message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE,
+        message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE, invited: Invited = NOBODY,
     ) -> Written:  # fmt: skip
         """The mail of a step to a person, in their language. Raises RenderError when it cannot be written for them.
 
@@ -79,7 +84,7 @@ class Writer:
         if spoken is not self._sequence:
             return self._others[spoken.language].write(
                 step_name, enrollment=enrollment, subscriber=subscriber, links=links, letterhead=letterhead,
-                message_id=message_id, key=key, offers=offers,
+                message_id=message_id, key=key, offers=offers, invited=invited,
             )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
@@ -89,7 +94,7 @@ class Writer:
             target = f"mailto:{parseaddr(reply_to or sequence.sender)[1]}"
         url = links.ask(message_id, step.ask, target)
         unsubscribe = links.unsubscribe(message_id)
-        values = names(sequence, step, enrollment, subscriber, zone, offers, links)
+        values = names(sequence, step, enrollment, subscriber, zone, offers, links, invited)
         subject = self.subject(step, subscriber)(values)
         if not subject:
             raise RenderError(f"the subject of {sequence.name}.{step.name} is empty for this person")
@@ -126,7 +131,7 @@ class Writer:
     ) -> Page:
         """The mail with slots for values. The first three slots are `UNSUBSCRIBE`, `PREHEADER` and `POSTAL`."""
         form = format_of(step.template)
-        ask = _shown(step.ask, url, links, message_id, form, slots)
+        ask = _shown(step.ask, url, links, message_id, form, slots, values, self._sequence.language)
         given = {
             **values, "ask": ask, "unsubscribe_url": slots[UNSUBSCRIBE], "preheader": slots[PREHEADER],
             "postal_address": slots[POSTAL],
@@ -214,8 +219,17 @@ def target_of(ask: Ask, enrollment: Enrollment, hosts: frozenset[str]) -> str:
     return address
 
 
-def _shown(ask: Ask, url: str, links: Links, message_id: str, form: Format, slots: Slots) -> ShownAsk:
+def _shown(
+    ask: Ask, url: str, links: Links, message_id: str, form: Format, slots: Slots, values: Mapping[str, object],
+    language: str,
+) -> ShownAsk:  # fmt: skip
     choices: tuple[Choice, ...] = ()
     if ask.kind == "poll":
         choices = tuple(Choice(key, words, links.choice(message_id, key)) for key, words in labels(ask.answers).items())
-    return ShownAsk(ask.kind, ask.words, ask.label or ask.words, url, ask.price, choices, form, slots)
+    invitation = None
+    friends = values.get("friends")
+    if ask.kind == "refer" and isinstance(friends, Friends):
+        said = phrases(language).mail
+        sharing = f"mailto:?{urlencode({'body': said['share_text'].format(link=friends.link)}, quote_via=quote)}"
+        invitation = Invitation(friends.link, sharing, said["your_link"], said["share_by_mail"])
+    return ShownAsk(ask.kind, ask.words, ask.label or ask.words, url, ask.price, choices, form, slots, invitation)

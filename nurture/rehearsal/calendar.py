@@ -17,6 +17,7 @@ from nurture.journey.enrollment import End, Enrollment, Facts, Save, Send
 from nurture.journey.events import Event, Kind
 from nurture.journey.verdict import judge
 from nurture.language.sequence import Sequence, Step
+from nurture.language.stories import friends_in
 
 SETTLE = timedelta(seconds=30)
 HORIZON = timedelta(days=3 * 366)
@@ -211,6 +212,8 @@ def act(step: Step, doing: Doing, at: datetime) -> Event:
             )
         case "event":
             return Event(Kind.HAPPENED, at, happening="event", name=step.ask.name)
+        case "refer":
+            return Event(Kind.HAPPENED, at, happening="friends", name=str(friends_in(doing) or step.ask.friends))
         case "buy":
             return Event(Kind.HAPPENED, at, happening="bought", name=step.ask.name)
         case _:

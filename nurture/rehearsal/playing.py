@@ -16,7 +16,7 @@ from nurture.journey import timing
 from nurture.journey.enrollment import Enrollment, Subscriber
 from nurture.journey.timing import round_up_to_minute
 from nurture.language.problems import or_one_of
-from nurture.language.stories import HAPPENINGS
+from nurture.language.stories import HAPPENINGS, friends_in
 from nurture.rehearsal.calendar import HORIZON, Doing, Life, Living, act
 from nurture.rehearsal.comparing import as_mapping
 from nurture.rehearsal.stories import FIXED_MONDAY, happening, imagine, length_of, moment_of
@@ -185,6 +185,8 @@ class _Player:
             raise Refused(f"{step.name} has not been mailed in this walk, so nothing can be done about it")
         if one.value == "machine":
             return act(step, "machine", at), f"a machine clicks in {step.name}"
+        if step.ask.kind == "refer" and friends_in(one.value):
+            return act(step, one.value, at), f"{one.value} came by the link of {step.name}"
         if not step.ask.answers:
             return act(step, "yes", at), f"yes to {step.name}"
         known = {str(key): key for key in step.ask.answers}

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, literal, or_, select, update
 
-from nurture.journey.enrollment import Enrollment, Granted, Subscriber
+from nurture.journey.enrollment import Enrollment, Granted, Invited, Subscriber
 from nurture.journey.ledger import RANK, State
-from nurture.store import allowances, enrollments, offers, pauses, people, tables
+from nurture.language.signups import confirms
+from nurture.store import allowances, enrollments, friends, offers, pauses, people, tables
 from nurture.store.dialect import chunks, insert, locked
 from nurture.store.messages import CLAIMED, LEAVING, PLANNED, SENDING, Row, by_ids, lock_places
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 table = tables.message
 c = table.c
+NO_LINK = Invited()
+CONFIRMING = (people.UNCONFIRMED, "unsubscribed")
+"""Who may yet be asked whether it was they who signed up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Claimed:
     enrollment: Enrollment
     subscriber: Subscriber
     offers: Mapping[str, Granted] = field(default_factory=lambda: MappingProxyType({}))
+    invited: Invited = NO_LINK
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,16 @@ def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
         for row in tx.execute(query)
     ]
     made = offers.of_passes(tx, [one.enrollment.id for one in claimed if one.enrollment.offers])
-    return [replace(one, offers=made[one.enrollment.id]) if one.enrollment.id in made else one for one in claimed]
+    claimed = [replace(one, offers=made[one.enrollment.id]) if one.enrollment.id in made else one for one in claimed]
+    links = friends.of_people(tx, {one.subscriber.id for one in claimed})
+    return [_with_friends(tx, one, links.get((one.subscriber.id, one.sequence))) for one in claimed]
+
+
+def _with_friends(tx: Connection, one: Claimed, link: friends.Referral | None) -> Claimed:
+    if link is None:
+        return one
+    many = friends.counted(tx, [link.id], one.enrollment.started_at).get(link.id, 0)
+    return replace(one, invited=Invited(link.id, many))
 
 
 def begin(
@@ -145,10 +159,10 @@ def begin(
     never: list[tuple[str, bool]] = []
     later: list[str] = []
     whose = {row[0]: row[-1] for row in rows}
-    for number, token, lease_until, step, uncertain, paused, status, phase, at, _ in rows:
+    for number, token, lease_until, step, uncertain, paused, status, phase, at, sequence, _ in rows:
         if token != by_id[number].token or lease_until is None or lease_until <= now:
             continue
-        if status != "active" or phase != "asked" or at != step:
+        if not _may_have(status, sequence) or phase != "asked" or at != step:
             never.append((number, uncertain))
         else:
             (later if paused is not None else go).append(number)
@@ -188,6 +202,11 @@ def begin(
     return set(go)
 
 
+def _may_have(status: str, sequence: str) -> bool:
+    """Whether mail of this sequence may go to them. That which asks whether it was them goes to who left as well."""
+    return status == "active" or (status in CONFIRMING and confirms(sequence))
+
+
 def _hold_for_the_day(tx: Connection, over: Sequence[Begin], budget: int) -> None:
     why = f"{budget} mails a day are a person's most (NURTURE_BUDGET): it waits for their next day"
     postpone(tx, [(one.id, one.token, one.tomorrow, why) for one in over if one.tomorrow is not None])
@@ -204,7 +223,7 @@ def _ours(tx: Connection, ids: Sequence[str]) -> list[Sequence[Any]]:
         query = (
             select(
                 c.id, c.token, c.lease_until, c.step, c.uncertain, pause.c.name, person.c.status, place.c.phase,
-                place.c.step, person.c.id,
+                place.c.step, c.sequence, person.c.id,
             )
             .join(place, place.c.id == c.enrollment)
             .join(person, person.c.id == c.subscriber)

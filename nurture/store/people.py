@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 table = tables.subscriber
+UNCONFIRMED = "unconfirmed"
+"""The status of someone whose address was typed into a form, and who has not confirmed that it was them."""
+
 COLUMNS = (
     table.c.id, table.c.email, table.c.status, table.c.attributes, table.c.tags, table.c.bought, table.c.joined_at,
     table.c.last_seen_at, table.c.last_mail_at,
@@ -69,6 +72,7 @@ def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[S
     wanted = {newcomer.email: newcomer for newcomer in newcomers}
     barred = {email: one.reason for email, one in suppressions.of(tx, list(wanted)).items()}
     known = {subscriber.email: subscriber for subscriber in _by_emails(tx, list(wanted))}
+    awaited = _trusted(tx, known, barred, now)
     fresh = [newcomer for email, newcomer in wanted.items() if email not in known and email not in barred]
     if fresh:
         tx.execute(
@@ -94,8 +98,20 @@ def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[S
         before = known.get(email)
         left = "" if before is None or before.status == "active" else before.status
         number = before.id if before is not None else ids.get(email, 0)
-        saved.append(Saved(number, email, before is None and email not in barred, barred.get(email, left)))
+        is_new = (before is None or email in awaited) and email not in barred
+        saved.append(Saved(number, email, is_new, barred.get(email, left)))
     return saved
+
+
+def _trusted(
+    tx: Connection, known: dict[str, Subscriber], barred: Mapping[str, str], now: datetime
+) -> frozenset[str]:  # fmt: skip
+    """Who had signed up and not confirmed: whoever brings them now says that they asked for it, so they have joined."""
+    waiting = [one for one in known.values() if one.status == UNCONFIRMED and one.email not in barred]
+    for some in chunks([one.id for one in waiting]):
+        tx.execute(update_(table).where(table.c.id.in_(some)).values(status="active", joined_at=now))
+    known |= {one.email: replace(one, status="active", joined_at=now) for one in waiting}
+    return frozenset(one.email for one in waiting)
 
 
 def _learn(

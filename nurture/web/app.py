@@ -22,6 +22,7 @@ from nurture.web import (
     dashboard,
     described,
     everyone,
+    friends,
     hooks,
     links,
     login,
@@ -30,6 +31,7 @@ from nurture.web import (
     operations,
     person,
     sequences,
+    signups,
 )
 from nurture.web.access import Access
 from nurture.web.doors import ROWS, Doors
@@ -66,6 +68,8 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
     app.router.routes += [
         *hooks.routes(site),
         *links.routes(site),
+        *signups.routes(site),
+        *friends.routes(site),
         *metrics.routes(site),
         Route("/healthz", in_thread(lambda _: _health(site))),
         Route("/pages/{file}", in_thread(_file)),
@@ -109,7 +113,7 @@ def _health(site: Site) -> Response:
 
 async def _trouble(request: Request, error: Exception) -> Response:
     """The database cannot be used now, or nothing is deployed: say so, and let the caller come again."""
-    if request.url.path.startswith(("/c/", "/q/", "/o/", "/u/")):
+    if request.url.path.startswith(("/c/", "/q/", "/o/", "/u/", "/r/", "/signup/", "/leaderboard/")):
         return page("gone.html", 503)
     return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "10"})
 

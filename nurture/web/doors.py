@@ -31,6 +31,9 @@ ROWS: tuple[Row, ...] = (
     Row("/q/{token}", "anyone", "anyone"),
     Row("/o/{token}.png", "anyone"),
     Row("/u/{token}", "anyone", "anyone"),
+    Row("/signup/{name}", "anyone", "anyone"),
+    Row("/r/{token}", "anyone", "anyone"),
+    Row("/leaderboard/{name}", "anyone"),
     Row("/hooks/{provider}", "anyone", "anyone"),
     Row("/healthz", "anyone"),
     Row("/metrics", "anyone"),  # it looks itself: this machine needs no token

@@ -14,40 +14,23 @@ from nurture.engine.deploy import afresh
 from nurture.errors import BadToken, Refused
 from nurture.journey.verdict import UNSUBSCRIBE_PAGE
 from nurture.mail.phrases import phrases
+from nurture.web import friends, signups
 from nurture.web.countdown import countdown
-from nurture.web.site import Site, hint, in_thread, page, whose
+from nurture.web.site import Site, hint, in_thread, page, whose, with_form
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.requests import Request
-
-MOST_FORM = 20_000
-"""Bytes that a posted form may have."""
 
 
 def routes(site: Site) -> list[Route]:
     return [
         Route("/c/{token}", in_thread(lambda request: _click(site, request)), methods=["GET", "HEAD"]),
         Route("/q/{token}", in_thread(lambda request: _show(site, request)), methods=["GET", "HEAD"]),
-        Route("/q/{token}", _with_form(lambda request, form: _answer(site, request, form)), methods=["POST"]),
+        Route("/q/{token}", with_form(lambda request, form: _answer(site, request, form)), methods=["POST"]),
         Route("/o/{token}.png", in_thread(lambda request: _countdown(site, request)), methods=["GET", "HEAD"]),
         Route("/u/{token}", in_thread(lambda request: _way_out(site, request)), methods=["GET", "HEAD"]),
-        Route("/u/{token}", _with_form(lambda request, _: _unsubscribe(site, request)), methods=["POST"]),
+        Route("/u/{token}", with_form(lambda request, _: _unsubscribe(site, request)), methods=["POST"]),
     ]
-
-
-def _with_form(handle: Callable[[Request, str], Response]) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MOST_FORM:
-                return page("gone.html", 413)
-        form = body.decode("utf-8", "replace")
-        return await in_thread(lambda asked: handle(asked, form))(request)
-
-    return endpoint
 
 
 def _click(site: Site, request: Request) -> Response:
@@ -87,16 +70,24 @@ def _asked(site: Site, request: Request) -> tuple[str, str, answering.Question] 
     except BadToken:
         return None
     asked = answering.question(site.store, site.current(), message)
-    return None if asked is None or asked.kind not in ("poll", "download") else (message, chosen, asked)
+    return (
+        None
+        if asked is None or asked.kind not in ("poll", "download", "confirm", "refer")
+        else (message, chosen, asked)
+    )
 
 
 def _show(site: Site, request: Request) -> Response:
     found = _asked(site, request)
     if found is None:
         return page("gone.html", 404)
-    _, chosen, asked = found
+    message, chosen, asked = found
     if asked.kind == "download":
         return _download_page(asked)
+    if asked.kind == "confirm":
+        return page("confirm.html", asked=asked, language=asked.language)
+    if asked.kind == "refer":
+        return friends.own_page(site, request, message, asked)
     if asked.answered is not None:
         return page("thanks.html", asked=asked, language=asked.language)
     return page("poll.html", asked=asked, chosen=chosen, problem="", language=asked.language)
@@ -107,6 +98,10 @@ def _answer(site: Site, request: Request, form: str) -> Response:
     if found is None:
         return page("gone.html", 404)
     message, chosen, asked = found
+    if asked.kind == "confirm":
+        return signups.confirm(site, request, message)
+    if asked.kind == "refer":
+        return friends.rename(site, request, message, asked, form)
     if asked.kind == "download":
         if asked.body is None:
             return _download_page(asked)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from nurture.providers.base import Account
     from nurture.store.database import Store
 
+MOST_FORM = 20_000
+"""Bytes that a form on a public page may have."""
+
 PAGES = Path(__file__).with_name("pages")
 
 
@@ -68,6 +71,19 @@ def in_thread(handle: Callable[[Request], Response]) -> Callable[[Request], Awai
 
     async def endpoint(request: Request) -> Response:
         return await run_in_threadpool(handle, request)
+
+    return endpoint
+
+
+def with_form(handle: Callable[[Request, str], Response]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MOST_FORM:
+                return page("gone.html", 413)
+        form = body.decode("utf-8", "replace")
+        return await in_thread(lambda asked: handle(asked, form))(request)
 
     return endpoint
 

@@ -19,7 +19,7 @@ from nurture.language.project import Project, read_project
 from nurture.mail.checks import LINKS
 from nurture.mail.page import Press
 from nurture.mail.person import names
-from nurture.mail.render import NONE_MADE, Letterhead, Writer, Written
+from nurture.mail.render import NOBODY, NONE_MADE, Letterhead, Writer, Written
 from nurture.mail.templates import Templates
 from nurture.rehearsal.cast import at_step
 
@@ -150,7 +150,7 @@ class Desk:
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), self.zone)
         writer = shown.version.writers[shown.sequence.name]
         try:
-            known = names(shown.sequence, step, enrollment, subscriber, zone, NONE_MADE, LINKS)
+            known = names(shown.sequence, step, enrollment, subscriber, zone, NONE_MADE, LINKS, NOBODY)
             return writer.subject(step, subscriber)(known)
         except RenderError:
             return step.subjects[0]

@@ -1,0 +1,86 @@
+"""The mail that asks whoever was signed up whether it was them: a sequence of one step, written by us.
+
+What was typed into the form is not in it. Whoever types a stranger's address into a form could else send them words of
+their own choosing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from nurture.language.sequence import (
+    ENGLISH,
+    Arm,
+    Ask,
+    Branch,
+    Duration,
+    Exit,
+    Goto,
+    Happening,
+    People,
+    SendRules,
+    Sequence,
+    SignUp,
+    Start,
+    Step,
+)
+from nurture.language.signups import SIGNUP
+from nurture.mail.phrases import languages, phrases
+
+STEP = "confirm"
+CONFIRM = "signup/confirm.md"
+"""Where a project may write this mail in its own words."""
+
+CONFIRM_MAIL = """# {{ confirm.hello }}
+
+{{ confirm.why }} {{ confirm.how }}
+
+{{ ask }}
+
+{{ confirm.not }}
+"""
+KEPT = Duration(days=7)
+"""How long a form waits for its confirmation before it is forgotten."""
+
+_END = Branch((Arm(go=Exit("end")),))
+
+
+def confirmations(people: People, sequences: Mapping[str, Sequence]) -> dict[str, Sequence]:
+    """The sequence of each sign-up, under its name."""
+    found = {}
+    for one in people.signups.values():
+        first = [sequences[name] for name in one.start if name in sequences] or list(sequences.values())
+        main = first[0].language if first else ENGLISH
+        sender = one.sender or (first[0].sender if first else "")
+        spoken = {code: _confirmation(one, sender, code) for code in languages()}
+        found[SIGNUP + one.name] = _confirmation(one, sender, main, spoken)
+    return found
+
+
+def _confirmation(
+    one: SignUp, sender: str, language: str, others: Mapping[str, Sequence] = MappingProxyType({})
+) -> Sequence:
+    said = phrases(language).mail
+    words = {
+        name: said[f"confirm_{name}"].format(title=one.title)
+        for name in ("subject", "hello", "why", "how", "label", "not")
+    }
+    step = Step(
+        name=STEP, position=0, subjects=(_plain(words["subject"]),), template=CONFIRM,
+        ask=Ask("confirm", words["label"], 1, name=one.name, label=words["label"]), root=STEP, yes=_END, no=_END,
+        within=KEPT, send=SendRules(now=True), extra=MappingProxyType({"confirm": words}),
+    )  # fmt: skip
+    return Sequence(
+        name=SIGNUP + one.name, title=one.title, start=Start((Happening("manual"),), Goto(STEP)), sender=sender,
+        steps=MappingProxyType({STEP: step}), language=language, languages=others, priority=HIGHEST,
+    )  # fmt: skip
+
+
+HIGHEST = 1_000
+"""Somebody waits in front of their inbox."""
+
+
+def _plain(line: str) -> str:
+    """A title is words, not a template."""
+    return line.replace("{", "").replace("}", "")
