@@ -8,7 +8,7 @@ from nurture.engine import domains
 from nurture.engine.deploy import deciding
 from nurture.engine.moving import carry
 from nurture.journey.events import Event, Kind
-from nurture.store import enrollments, friends, people, suppressions
+from nurture.store import enrollments, friends, people, signups, suppressions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,6 +47,8 @@ def _not_a_friend(tx: Connection, friend: friends.Friend, owner: Subscriber, lin
         return "the same mailbox as the person whose link it is"
     if device == link:
         return "the same browser as the person whose link it is"
+    if friend.client and any(one.client == friend.client for one in signups.of_person(tx, owner.id)):
+        return "the same network and kind of browser as the person whose link it is"
     others = friends.of_link(tx, link)
     if any(domains.plain(one.email) == mailbox for one in others):
         return "the same mailbox as another friend"

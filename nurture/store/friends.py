@@ -144,7 +144,7 @@ def counted(
         query = select(c.referral, func.count()).where(c.referral.in_(some)).where(c.counted_at.is_not(None))
         query = query if since is None else query.where(c.counted_at >= since)
         query = query if until is None else query.where(c.counted_at < until)
-        found |= dict(tx.execute(query.group_by(c.referral)).tuples().all())
+        found |= {row[0]: row[1] for row in tx.execute(query.group_by(c.referral))}
     return found
 
 
@@ -158,7 +158,7 @@ def standing(tx: Connection, sequence: str, since: datetime | None, until: datet
     )
     query = query if since is None else query.where(c.counted_at >= since)
     query = query if until is None else query.where(c.counted_at < until)
-    return dict(tx.execute(query.group_by(c.referral)).tuples().all())
+    return {row[0]: row[1] for row in tx.execute(query.group_by(c.referral))}
 
 
 def by_links(tx: Connection, numbers: Collection[str]) -> list[Referral]:
