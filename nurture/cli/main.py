@@ -23,6 +23,7 @@ from nurture.cli import (
     rehearsing,
     reports,
     running,
+    signups,
     simulating,
     starting,
     writing,
@@ -49,6 +50,7 @@ for room in (
     operating,
     operators,
     codes,
+    signups,
     doctoring,
     reports,
 ):

@@ -267,6 +267,32 @@ def show(
     return 0
 
 
+def _origins(found: dict[str, Any]) -> None:
+    """How they came, and who came by their link, with the reason where a friend does not count."""
+    line = say.out.print
+    if found["signups"] or found["friend_of"]:
+        line("\ncame by", style="bold")
+    for one in found["signups"]:
+        when = f"confirmed {say.clock(one['confirmed_at'])}" if one["confirmed_at"] else "not confirmed"
+        line(
+            f"  {say.clock(one['at'])}  the form {one['form']}, {when}; {' '.join(one['source'].values())}",
+            markup=False,
+        )
+    if (friend := found["friend_of"]) is not None:
+        line(f"  the link of {friend['email']} in {friend['sequence']}: {_counts(friend)}", markup=False)
+    for link in found["friends"]:
+        line(f"\nfriends in {link['sequence']}", style="bold", end="", markup=False)
+        line(f"  {link['link']}", markup=False)
+        for one in link["who"]:
+            line(f"  {one['email']}: {_counts(one)}", markup=False)
+
+
+def _counts(friend: dict[str, Any]) -> str:
+    if friend["refused"]:
+        return f"does not count: {friend['refused']}"
+    return "counts" if friend["counted_at"] else "confirmed, and has not clicked or answered anything yet"
+
+
 def _story(found: dict[str, Any]) -> None:
     line = say.out.print
     line(found["email"], style="bold", end="", markup=False)
@@ -279,6 +305,7 @@ def _story(found: dict[str, Any]) -> None:
         line(f"\n{place['sequence']}", style="bold", end="", markup=False)
         line(f"  {_where(place)}", markup=False)
         line(f"  because: {place['because']}", style="dim", markup=False)
+    _origins(found)
     if found["messages"]:
         line("\nmails", style="bold")
     for mail in found["messages"]:

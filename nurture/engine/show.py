@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nurture.engine.addresses import normalise
+from nurture.engine.origins import origins
 from nurture.engine.settling import course
 from nurture.journey.enrollment import Enrollment
 from nurture.journey.events import Kind
@@ -39,6 +40,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         made = offers.of_subscriber(tx, subscriber.id)
         happened = events.of_subscriber(tx, subscriber.id, EVENTS)
         barred = suppressions.of(tx, [email]).get(email)
+        came = origins(tx, subscriber.id, iso)
     return {
         "format": "nurture.subscriber/1",
         "email": subscriber.email,
@@ -51,6 +53,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "offers": [_offer(one) for one in made],
         "answers": [answer for place in places for answer in _answers(place)],
         "events": [_event(row) for row in happened],
+        **came,
         "awards": [row.reason for row in happened if row.kind == "awarded"],
     }
 

@@ -111,3 +111,9 @@ def _erase(tx: Connection, numbers: list[int]) -> None:
     for whose in (tables.event, tables.message, tables.enrollment):
         tx.execute(delete(whose).where(whose.c.subscriber.in_(numbers)))
     tx.execute(delete(people.table).where(people.table.c.id.in_(numbers)))
+
+
+def numbers(tx: Connection) -> dict[str, tuple[int, int]]:
+    """Of each form: how often it was sent, and how often that was confirmed. Forgotten ones are not counted."""
+    query = select(c.form, func.count(), func.count(c.confirmed_at)).group_by(c.form)
+    return {form: (sent, confirmed) for form, sent, confirmed in tx.execute(query)}
