@@ -211,11 +211,12 @@ def confirm(
     """Whoever reads the mail says that it was them. None when that form is not known any more, or its address barred."""
     with deciding(store, deployed) as tx:
         row = messages.by_ids(tx, [message]).get(message)
-        signed = None if row is None else signups.of_enrollment(tx, row.enrollment)
-        form = None if signed is None else deployed.project.people.signups.get(signed.form)
-        if row is None or signed is None or form is None:
+        if row is None or not enrollments.of_people(tx, [row.subscriber], lock=True):
             return None
-        enrollments.of_people(tx, [row.subscriber], lock=True)
+        signed = signups.of_enrollment(tx, row.enrollment)
+        form = None if signed is None else deployed.project.people.signups.get(signed.form)
+        if signed is None or form is None:
+            return None
         before = people.by_ids(tx, [row.subscriber])[row.subscriber]
         language = str(signed.attributes.get("language") or before.attributes.get("language") or ENGLISH)
         done = Confirmed(form.title, form.to, language, signed.friend_of)

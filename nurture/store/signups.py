@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, select, update
 
 from nurture.store import people, signup_tables, tables
-from nurture.store.dialect import chunks, insert
+from nurture.store.dialect import chunks, insert, locked
 from nurture.store.people import UNCONFIRMED
 
 if TYPE_CHECKING:
@@ -83,22 +83,20 @@ def oldest_open(tx: Connection) -> datetime | None:
 
 
 def forget(tx: Connection, before: datetime, limit: int) -> int:
-    """Forget forms of that time which nobody confirmed, and people of whom there is nothing else; how many forms."""
+    """Forget forms of that time which nobody confirmed, and people of whom there is nothing else; how many forms.
+
+    Rows that another transaction holds are left for later: somebody may be confirming in this moment.
+    """
     query = select(c.id, c.subscriber).where(c.confirmed_at.is_(None)).where(c.at <= before).order_by(c.at).limit(limit)
-    old = tx.execute(query).all()
+    old = tx.execute(locked(tx, query, of=[table], skip=True)).all()
     for some in chunks([row.id for row in old]):
         tx.execute(delete(table).where(c.id.in_(some)))
     for some in chunks(sorted({row.subscriber for row in old})):
         still = select(c.subscriber).where(c.subscriber.in_(some))
         person = people.table.c
-        nobody = list(
-            tx.execute(
-                select(person.id)
-                .where(person.id.in_(some))
-                .where(person.status == UNCONFIRMED)
-                .where(person.id.not_in(still))
-            ).scalars()
-        )
+        alone = select(person.id).where(person.id.in_(some)).where(person.status == UNCONFIRMED)
+        query = locked(tx, alone.where(person.id.not_in(still)), of=[people.table], skip=True)
+        nobody = list(tx.execute(query).scalars())
         _erase(tx, nobody)
     return len(old)
 
