@@ -5,6 +5,7 @@ from stage import PEOPLE, Stage
 from test_signup import FORMS, confirm, sign_up
 
 from nurture.engine import inviting
+from nurture.rehearsal.stories import tell
 from nurture.store import friends, people
 
 CONFIRM = "Please confirm: One mail a week"
@@ -156,3 +157,29 @@ def test_a_challenge_counts_friends_of_its_days_alone(store):
     board = inviting.board(stage.store, stage.deployed, "bring")
     assert ([one.friends for one in board.lines], board.until) == ([1], "Wednesday 3 June, 00:00")
     stage.close()
+
+
+def test_a_mail_shows_the_first_five_and_the_place_of_who_reads_it(store):
+    known = FORMS.replace(b", start: ladder", b"")
+    board = b"{{ leaderboard() }}\n\n{{ ask }}\n"
+    stage = Stage(
+        store, {"bring": LADDER, "welcome": WELCOME},
+        templates={"people.yaml": PEOPLE + known, "templates/invite.md": INVITE, "templates/body.md": board,
+                   "templates/welcome/body.md": b"{{ ask }}"},
+    )  # fmt: skip
+    stage.subscribe(sequence="bring", first_name="Ann")
+    stage.subscribe("zoe@example.com", sequence="bring", first_name="<b>Zoe</b>")
+    stage.work()
+    inviting.rename(stage.store, link_of(stage, "zoe@example.com"), "<i>Zoë</i>")
+    comes(stage, "eve@example.com", link=link_of(stage, "zoe@example.com"))
+    for email in ("bob@example.com", "cem@example.com", "dan@example.com"):
+        comes(stage, email)
+    mail = stage.mail("Thanks")
+    assert "&lt;i&gt;Zoë&lt;/i&gt;" in mail.html
+    assert [one for one in ("A. (you)", "<i>Zoë</i>") if one in mail.text] == ["A. (you)", "<i>Zoë</i>"]
+    stage.close()
+
+
+def test_its_own_stories_pass(stage):
+    told = tell(stage.deployed.sequences["bring"])
+    assert [(one.name, one.differences) for one in told if one.differences] == [] and len(told) == 3

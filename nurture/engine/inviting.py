@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from nurture.journey import timing
+from nurture.journey.enrollment import Ranked
 from nurture.language.sequence import AtInstant
 from nurture.mail.phrases import in_words
 from nurture.store import friends, messages, people
@@ -17,12 +19,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from nurture.engine.deploy import Deployed
-    from nurture.journey.enrollment import Subscriber
+    from nurture.journey.enrollment import Invited, Subscriber
     from nurture.language.sequence import Moment, Sequence, SignUp
     from nurture.store.database import Store
 
 SHOWN = 50
 LONGEST_NAME = 40
+FIRST = 5
+MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,46 @@ def board(store: Store, deployed: Deployed, name: str) -> Board | None:
         sequence.title, sequence.language, tuple(lines[:SHOWN]),
         "" if until is None else in_words(until, zone, sequence.language),
     )  # fmt: skip
+
+
+class Boards:
+    """The leaderboards that mails show, counted once a minute for all of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], tuple[float, list[Standing]]] = {}
+
+    def shown(self, store: Store, deployed: Deployed, name: str, step: str, invited: Invited) -> Invited:
+        """With the first five, and their own place, where the mail of this step shows it."""
+        sequence = deployed.sequences[name]
+        if not any(
+            _prints_board(deployed, one.steps[step].template) for one in (sequence, *sequence.languages.values())
+        ):
+            return invited
+        lines = self._lines(store, deployed, sequence)
+        own = [one for one in lines if one.link == invited.link]
+        first = lines[:FIRST]
+        chosen = dict.fromkeys((*first, *own))
+        ranked = tuple(Ranked(one.place, one.who, one.friends, own=one in own) for one in chosen)
+        return replace(invited, board=ranked)
+
+    def _lines(self, store: Store, deployed: Deployed, sequence: Sequence) -> list[Standing]:
+        key = (deployed.id, sequence.name)
+        at, lines = self._known.get(key, (-MINUTE, []))
+        if monotonic() - at < MINUTE:
+            return lines
+        zone = timing.zone("", deployed.rules.zone)
+        since, until = (instant(one, zone) for one in sequence.challenge)
+        with store.read() as tx:
+            lines = standings(tx, sequence, since, until)
+        self._known = {
+            **{old: kept for old, kept in self._known.items() if old[0] == deployed.id},
+            key: (monotonic(), lines),
+        }
+        return lines
+
+
+def _prints_board(deployed: Deployed, template: str) -> bool:
+    return "leaderboard(" in deployed.project.templates.get(template, "")
 
 
 def instant(moment: Moment | None, zone: ZoneInfo) -> datetime | None:

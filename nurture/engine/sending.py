@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
 from nurture.engine.gate import Gate
+from nurture.engine.inviting import Boards
 from nurture.engine.moving import Reached, carry
 from nurture.engine.returns import Returns
 from nurture.engine.shared_gate import SharedGate
@@ -81,6 +82,7 @@ class Sender:
         self._back = Returns()
         self._recent: deque[bool] = deque(maxlen=LAST)
         self._version: int | None = None
+        self._boards = Boards()
         self._written_now = False
         self._swept: date | None = None
         self.ways = [
@@ -356,7 +358,7 @@ class Sender:
             message_id=claimed.id,
             key=idempotency_key(claimed.id),
             offers=claimed.offers,
-            invited=claimed.invited,
+            invited=self._boards.shown(self._store, deployed, claimed.sequence, claimed.step, claimed.invited),
         )
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 

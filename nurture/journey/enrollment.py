@@ -93,11 +93,25 @@ class Subscriber:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """A line of the leaderboard in somebody's mail; `own` is theirs."""
+
+    place: int
+    who: str
+    friends: int
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Invited:
-    """A person's link for friends in one sequence, and how many of those who came by it count in this pass."""
+    """A person's link for friends in one sequence, and how many of those who came by it count in this pass.
+
+    `board` are the first of the leaderboard and their own place, where their mail shows it.
+    """
 
     link: str = ""
     confirmed: int = 0
+    board: tuple[Ranked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

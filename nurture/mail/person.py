@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from nurture.journey.enrollment import Enrollment, Invited, Subscriber
+    from nurture.journey.enrollment import Enrollment, Invited, Ranked, Subscriber
     from nurture.language.sequence import Sequence, Step
     from nurture.mail.links import Links
 
@@ -43,6 +43,7 @@ class Friends:
     wanted: int
     left: int
     link: str
+    board: tuple[Ranked, ...]
 
 
 def names(
@@ -85,7 +86,7 @@ def names(
     wanted = _wanted(sequence, step)
     if wanted:
         left = max(0, wanted - invited.confirmed)
-        found["friends"] = Friends(invited.confirmed, wanted, left, links.invitation(invited.link))
+        found["friends"] = Friends(invited.confirmed, wanted, left, links.invitation(invited.link), invited.board)
     return found
 
 

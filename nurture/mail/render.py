@@ -13,9 +13,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from nurture.errors import RenderError
 from nurture.journey.branching import lot
-from nurture.journey.enrollment import Invited
+from nurture.journey.enrollment import Invited, Ranked
 from nurture.journey.timing import zone as zone_of
 from nurture.mail.ask import Choice, Format, Invitation, ShownAsk, labels
+from nurture.mail.board import ShownBoard
 from nurture.mail.links import HOSTED, Links
 from nurture.mail.message import Message
 from nurture.mail.page import Page, Press
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 Line = Callable[[Mapping[str, object]], str]
 """A subject or preheader, ready to be filled in."""
 
-NOBODY = Invited("1a2b3c4d5e")
+NOBODY = Invited(
+    "1a2b3c4d5e", board=(Ranked(1, "Zoë", 7), Ranked(2, "M.", 4), Ranked(2, "K.", 4), Ranked(4, "A.", 1, own=True))
+)
 """For whom a mail is imagined."""
 
 NONE_MADE: Mapping[str, Granted] = MappingProxyType({})
@@ -132,10 +135,14 @@ class Writer:
         """The mail with slots for values. The first three slots are `UNSUBSCRIBE`, `PREHEADER` and `POSTAL`."""
         form = format_of(step.template)
         ask = _shown(step.ask, url, links, message_id, form, slots, values, self._sequence.language)
-        given = {
+        given: dict[str, object] = {
             **values, "ask": ask, "unsubscribe_url": slots[UNSUBSCRIBE], "preheader": slots[PREHEADER],
             "postal_address": slots[POSTAL],
         }  # fmt: skip
+        friends = values.get("friends")
+        if isinstance(friends, Friends):
+            board = ShownBoard(friends.board, phrases(self._sequence.language).mail["you"], form, slots)
+            given["leaderboard"] = lambda: board
         body = self._templates.page(step.template, given, slots)
         return self._press.page(
             body, form, self._sequence.language, self._sequence.title,
