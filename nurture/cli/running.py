@@ -87,7 +87,7 @@ def run(
         elif only != "web":
             stack.enter_context(running(engine))
         where = _serve(stack, at, engine, listening, accounts) if listening is not None else ""
-        names = ", ".join(deployed.sequences) or "no sequence"
+        names = ", ".join(deployed.project.sequences) or "no sequence"
         say.say(f"Nurture runs {names} over {settings.provider}{where and f', at {where}'}. Ctrl+C stops it.")
         while not engine.stop.wait(1):
             if again.is_set():
@@ -238,7 +238,7 @@ def demo(
 
 def _first(engine: Engine) -> str:
     """The sequence that a sign-up begins, else any."""
-    sequences = engine.current().sequences
+    sequences = engine.current().project.sequences
     if not sequences:
         raise NurtureError("this project has no sequences to show; `nurture init DIR` makes one that has")
     return next((name for name, one in sequences.items() if one.start.when[0].kind == "joined"), next(iter(sequences)))
