@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from nurture.journey.ledger import State
-from nurture.store import enrollments, hooks, listing, messages, pauses, people
+from nurture.store import enrollments, hooks, listing, messages, notices, pauses, people
 from nurture.web.frame import twins
 
 if TYPE_CHECKING:
@@ -90,6 +90,12 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
         found.append(
             _need(f"{_many(unread, 'report')} that could not be read.", "Kept, and can be replayed.", "/inbox?failed")
         )
+    found += [
+        _need(
+            f"{listener} did not hear {_many(number, 'event')}.", f"`nurture listeners replay {listener}`", "/settings"
+        )
+        for listener, number in notices.failed(tx).items()
+    ]
     found += [
         _need(
             f"Mail of {'every sequence' if row.name in pauses.EVERYTHING else row.name} is held.",
