@@ -16,6 +16,7 @@ from nurture.language.conditions import Names
 from nurture.language.faults import Faults
 from nurture.language.happenings import read_happenings, read_start, start_data
 from nurture.language.page import Page
+from nurture.language.proof import read_proof
 from nurture.language.sending import read_address, read_send
 from nurture.language.sequence import ALWAYS_KNOWN, ENGLISH, AtInstant, Mark, Moment, SendRules, Sequence, Start
 from nurture.language.steps import read_asks, read_steps
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 KEYS = (
     "title", "language", "start", "goal", "stop", "from", "reply_to", "send", "within", "dates", "priority", "steps",
-    "tests", "changes",
+    "tests", "changes", "proof",
 )  # fmt: skip
-LATER_KEYS = ("proof", "badges")
+LATER_KEYS = ("badges",)
 REQUIRED = {
     "start": "write what begins it, as in start: joined",
     "from": "write who sends its mails, as in from: Ada Bright <ada@example.com>",
@@ -120,6 +121,7 @@ def _sequence(root: Table, name: str, page: Page) -> Sequence | None:
         stories=read_stories(root.get("tests"), asks, page),
         language=_language(root.get("language"), page),
         changes=read_changes(root.get("changes"), page),
+        proof=read_proof(root.get("proof"), page),
         file=faults.file,
         marks=MappingProxyType(marks(root)),
     )

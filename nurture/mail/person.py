@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nurture.journey.enrollment import Granted
 from nurture.mail.phrases import in_words
+from nurture.mail.proof import choose
 from nurture.mail.templates import Missing
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def names(
         return ask.answers.get(value, ask.label or ask.words)
 
     found = dict(subscriber.attributes)
+    if sequence.proof:
+        found["proof"] = choose(sequence, enrollment, subscriber) or Missing(name="proof")
     found |= step.extra
     found |= {
         "email": subscriber.email,

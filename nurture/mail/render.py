@@ -14,11 +14,13 @@ from urllib.parse import quote, urlsplit
 from nurture.errors import RenderError
 from nurture.journey.branching import lot
 from nurture.journey.timing import zone as zone_of
+from nurture.language.sequence import Proof
 from nurture.mail.ask import Choice, Format, ShownAsk, labels
 from nurture.mail.links import HOSTED, Links
 from nurture.mail.message import Message
 from nurture.mail.page import Page, Press
 from nurture.mail.person import names
+from nurture.mail.proof import ShownProof
 from nurture.mail.slots import Slots, fill_html, fill_text, slot
 
 if TYPE_CHECKING:
@@ -131,6 +133,8 @@ class Writer:
             **values, "ask": ask, "unsubscribe_url": slots[UNSUBSCRIBE], "preheader": slots[PREHEADER],
             "postal_address": slots[POSTAL],
         }  # fmt: skip
+        if isinstance(proof := values.get("proof"), Proof):
+            given["proof"] = ShownProof(proof.quote, proof.name, proof.picture, form)
         body = self._templates.page(step.template, given, slots)
         return self._press.page(
             body, form, self._sequence.language, self._sequence.title,
