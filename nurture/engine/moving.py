@@ -177,9 +177,10 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
             case Drawn(step, way, split, arm):
                 lottery: dict[str, object] = {"way": way, "split": split}
                 moves.notes.append(_note(after, now, kind="drawn", step=step, reason=arm, detail=lottery))
-            case Award(name):
-                moves.notes.append(_note(after, now, kind="awarded", reason=name))
-                moves.happened.append(_told("awarded", after, now, event.step, {"badge": name}))
+            case Award(name, step):
+                moves.notes.append(_note(after, now, kind="awarded", step=step, reason=name))
+                badge = {"badge": name, "title": sequence.badges[name].title if name in sequence.badges else name}
+                moves.happened.append(_told("awarded", after, now, step, badge))
             case Grant(step, product, _, deadline):
                 reason = f"{product} until {deadline.isoformat()}"
                 moves.notes.append(_note(after, now, kind="granted", step=step, reason=reason))

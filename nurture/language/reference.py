@@ -155,5 +155,6 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "translation": _inner("language", "definitions", "step"),
     "translation_ask": _inner("language", "definitions", "ask"),
     "proof": _inner("sequence", "definitions", "proof"),
+    "badge": _inner("sequence", "definitions", "badge"),
     "people": _inner("people"),
 }

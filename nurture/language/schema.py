@@ -142,6 +142,13 @@ def top_keys() -> Mapping[str, Schema]:
             "items": ref("proof"),
             "examples": [[{"quote": "I sold in a week.", "name": "Lena Berg, teacher", "for": {"question": "home"}}]],
         },
+        "badges": {
+            "description": "What people get for the asks they keep, by name.",
+            "type": "object",
+            "propertyNames": ref("name"),
+            "additionalProperties": ref("badge"),
+            "examples": [{"keen": {"title": "Keen", "if": "kept >= 3"}}],
+        },
         "changes": {
             "description": "What this edit means for the people inside, by step. Read by the one apply that needs it.",
             "type": "object",
@@ -232,6 +239,7 @@ def forms() -> dict[str, Schema]:
         "story": schema_stories.story(),
         "change": change(),
         "proof": proof(),
+        "badge": badge(),
     }  # fmt: skip
 
 
@@ -248,6 +256,16 @@ def named_happenings() -> dict[str, Schema]:
         "goal": text("Another sequence reached its goal.", "trial"),
         "at": say(ref("moment"), "For start only: a moment, or the name of one.", "3 days before renewal"),
     }
+
+
+def badge() -> Schema:
+    return keyed(
+        {
+            "title": text("What it is called in mails.", "Keen"),
+            "if": say(ref("condition"), "When it is given; looked at whenever an ask is kept.", "kept >= 3"),
+        },
+        required={"title": "this badge has no title; write title: and its words"},
+    )
 
 
 def proof() -> Schema:

@@ -226,6 +226,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Badge:
+    """What a person gets once in a pass: when this holds after an ask was kept, or by a step's `award`."""
+
+    name: str
+    title: str
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What someone said. `wanted` are the answers and attributes of whom it is for: any of these values; all of it must be.
 
@@ -299,6 +308,7 @@ class Sequence:
     languages: Mapping[str, Sequence] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     changes: Mapping[str, Change] = field(default_factory=lambda: MappingProxyType({}))
     proof: tuple[Proof, ...] = ()
+    badges: Mapping[str, Badge] = field(default_factory=lambda: MappingProxyType({}))
     file: str = field(default="", compare=False)
     marks: Mapping[Place, Mark] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
 
