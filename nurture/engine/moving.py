@@ -282,8 +282,9 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
         wakeups.want(tx, "tick")
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
-    emails = {who: person.email for who, person in moves.subscribers.items()}
-    listening.tell(tx, deployed.rules.listeners, moves.happened, emails, now)
+    if deployed.rules.listeners:
+        emails = {who: person.email for who, person in moves.subscribers.items()}
+        listening.tell(tx, deployed.rules.listeners, moves.happened, emails, now)
     ended = sum(1 for note in moves.notes if note.kind == "ended")
     return Carried(moves.decided, len(planned), ended)
 

@@ -28,6 +28,12 @@ class NoticeRow(SQLModel, table=True):
             postgresql_where=text("state = 'waiting'"),
         ),
         Index(
+            "ix_notice_next",
+            "due_at",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index(
             "ix_notice_failed",
             "listener",
             "id",

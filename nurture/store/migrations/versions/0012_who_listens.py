@@ -27,6 +27,7 @@ def upgrade():
     )
     for name, columns, state in (
         ("ix_notice_due", ["listener", "due_at"], "waiting"),
+        ("ix_notice_next", ["due_at"], "waiting"),
         ("ix_notice_failed", ["listener", "id"], "failed"),
         ("ix_notice_told", ["at"], "told"),
     ):
