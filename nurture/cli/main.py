@@ -15,6 +15,7 @@ from nurture.cli import (
     deploying,
     doctoring,
     explaining,
+    listeners,
     measuring,
     operating,
     operators,
@@ -49,6 +50,7 @@ for room in (
     operating,
     operators,
     codes,
+    listeners,
     doctoring,
     reports,
 ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nurture.store import enrollments, events, evidence, hooks, messages, strays
+from nurture.store import enrollments, events, evidence, hooks, messages, notices, strays
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """The earliest moment in each queue, None where it is empty. `stray` reports are to be looked at again, `unsettled`
-    attempts wait for evidence.
+    attempts wait for evidence, a `notice` is for a listener.
     """
 
     hook: datetime | None
     click: datetime | None
     enrollment: datetime | None
     message: datetime | None
+    notice: datetime | None
     stray: bool
     unsettled: bool
 
@@ -33,6 +34,7 @@ class Waiting:
             "tick": _over(self.click, now) or _over(self.enrollment, now),
             "send": _over(self.message, now),
             "settle": self.unsettled,
+            "tell": _over(self.notice, now),
         }
         return [name for name, has in due.items() if has]
 
@@ -45,5 +47,5 @@ def look(store: Store, now: datetime) -> Waiting:
     with store.read() as tx:
         return Waiting(
             hooks.oldest(tx), events.peek(tx), enrollments.peek(tx), messages.next_due(tx),
-            strays.any_due(tx, now), evidence.any_unsettled(tx, now),
+            notices.next_due(tx), strays.any_due(tx, now), evidence.any_unsettled(tx, now),
         )  # fmt: skip

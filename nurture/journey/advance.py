@@ -255,7 +255,7 @@ def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     if enrollment.ended is None:
         goal = any(_is(happening, event) for happening in case.sequence.goal)
         if goal or any(_is(happening, event) for happening in case.sequence.stop):
-            kept, effects = _keep(enrollment, asked[-1], "yes", event.at) if asked else (enrollment, ())
+            kept, effects = _keep(case, enrollment, asked[-1], "yes", event.at) if asked else (enrollment, ())
             ended, ending = end(case, kept, "goal" if goal else "stopped", _words(event))
             return ended, (*effects, *ending)
     if asked:
@@ -275,7 +275,7 @@ def _answered(case: Case, enrollment: Enrollment, step_name: str, value: str | i
     known = enrollment.answers.get(step.root)
     if known is not None and (known.value == value or enrollment.phase != "waiting" or enrollment.led_by != step.root):
         return enrollment, ()  # an answer whose branch has mailed is fixed
-    kept, effects = _keep(enrollment, step, value, at, again=known is not None)
+    kept, effects = _keep(case, enrollment, step, value, at, again=known is not None)
     if kept.ended is not None and not (kept.ended == "finished" and kept.ended_by_no):
         return kept, effects
     if step.ask.save:
@@ -305,7 +305,7 @@ def _earlier(kept: Enrollment, moved: Enrollment, step: Step) -> Enrollment:
 
 
 def _keep(
-    enrollment: Enrollment, step: Step, value: str | int, at: datetime, *, again: bool = False
+    case: Case, enrollment: Enrollment, step: Step, value: str | int, at: datetime, *, again: bool = False
 ) -> tuple[Enrollment, tuple[Effect, ...]]:
     """Record a kept ask once; a changed answer replaces the old one without being kept twice."""
     if step.root in enrollment.answers and not again:
@@ -314,9 +314,23 @@ def _keep(
     effects: list[Effect] = [Save(step.ask.save, value)] if step.ask.save else []
     if not again:
         effects.append(Kept(step.root, value))
-        if step.award:
-            effects.append(Award(step.award))
-    return changed(enrollment, answers=answers), tuple(effects)
+    kept = changed(enrollment, answers=answers)
+    known = case.knowing(step.ask.save, value) if step.ask.save else case
+    fresh = _badges(known, kept, step)
+    if fresh:
+        kept = changed(kept, awards={**kept.awards, **dict.fromkeys(fresh, at)})
+        effects += [Award(name, step.root) for name in fresh]
+    return kept, tuple(effects)
+
+
+def _badges(case: Case, kept: Enrollment, step: Step) -> list[str]:
+    """The badges that this kept ask brings, none of which the person has."""
+    if not (step.award or case.sequence.badges):
+        return []
+    known = lookup(kept, case.facts)
+    earned = [badge.name for badge in case.sequence.badges.values() if badge.condition and badge.condition.test(known)]
+    given = [step.award] if step.award else []
+    return [name for name in dict.fromkeys((*given, *earned)) if name not in kept.awards]
 
 
 def _changed(case: Case, enrollment: Enrollment) -> Enrollment:

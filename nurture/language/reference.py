@@ -48,6 +48,7 @@ BY_KEY: Mapping[str, str] = {
     "when": KINDS_OF_VALUE["happenings"],
     "days": "days, or a list",
     "events": "names with their data, or a list",
+    "for": "answers and attributes, or `everyone`",
     "again": "`never`, `always` or a [length of time](#lengths-of-time)",
 }
 """Where a key has several forms."""
@@ -153,5 +154,7 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "expect": _inner("sequence", "definitions", "story", "properties", "expect"),
     "translation": _inner("language", "definitions", "step"),
     "translation_ask": _inner("language", "definitions", "ask"),
+    "proof": _inner("sequence", "definitions", "proof"),
+    "badge": _inner("sequence", "definitions", "badge"),
     "people": _inner("people"),
 }

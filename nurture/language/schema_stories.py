@@ -45,6 +45,7 @@ def story() -> Schema:
             "examples": [{"question": "home"}],
             "additionalProperties": ref("text"),
         },
+        "awards": say(names, "Every badge that was got.", ["keen"]),
         "ends": {**choice(ENDS, "How the pass ends."), "examples": ["finished"]},
     }
     deed: Schema = {

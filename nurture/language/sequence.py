@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -226,6 +226,33 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Badge:
+    """What a person gets once in a pass: when this holds after an ask was kept, or by a step's `award`."""
+
+    name: str
+    title: str
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What someone said. `wanted` are the answers and attributes of whom it is for: any of these values; all of it must be.
+
+    `tagged` is whether the page says for whom it is, everyone among them.
+    """
+
+    quote: str
+    name: str
+    picture: str = ""
+    said_on: date | None = None
+    wanted: Mapping[tuple[str, ...], tuple[object, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    tagged: bool = True
+
+    def __str__(self) -> str:
+        return self.quote
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """What begins a pass. `again`: None is never, a Duration counts from the end of the last pass (0 is always)."""
 
@@ -280,6 +307,8 @@ class Sequence:
     language: str = ENGLISH
     languages: Mapping[str, Sequence] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     changes: Mapping[str, Change] = field(default_factory=lambda: MappingProxyType({}))
+    proof: tuple[Proof, ...] = ()
+    badges: Mapping[str, Badge] = field(default_factory=lambda: MappingProxyType({}))
     file: str = field(default="", compare=False)
     marks: Mapping[Place, Mark] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STORY_KEYS = ("name", "given", "does", "expect")
 GIVEN_KEYS = ("start", "timezone", "event", "attributes", "tags", "arms")
-EXPECT_KEYS = ("path", "never", "at", "sent", "answers", "ends")
+EXPECT_KEYS = ("path", "never", "at", "sent", "answers", "awards", "ends")
 HAPPENINGS = ("event", "bought", "tag", "replied", "unsubscribed")
 PLAIN = ("replied", "unsubscribed")
 """What happens without a name of its own: `{replied: yes}`."""
@@ -191,10 +191,17 @@ def _expect(expect: Table, asks: Mapping[str, AskOf], page: Page) -> None:
         for key, value in table:
             if _step(key, page):
                 _answer(key.text, value, asks, page)
+    _each(expect.get("awards"), lambda name: _badge(name, page), page)
     if (node := expect.get("sent")) is not None:
         whole_of(node, page.faults, "sent", 0, MOST_MAILS)
     if (node := expect.get("ends")) is not None:
         one_of(node, ENDS, page.faults, "way to end")
+
+
+def _badge(name: Scalar, page: Page) -> None:
+    if name.text not in page.badges:
+        hint = page.faults.hint(name.text, page.badges) or "; badges: declares them"
+        page.faults.add("E205", name.mark, f"there is no badge '{name.text}'{hint}")
 
 
 def _each(node: Node | None, look: Callable[[Scalar], object], page: Page) -> None:

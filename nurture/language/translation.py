@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nurture.language.asks import PLACEHOLDER
 from nurture.language.faults import Faults
-from nurture.language.reading import KEYS, LANGUAGE, LATER_KEYS, SEQUENCE_NAME, Reading
+from nurture.language.reading import KEYS, LANGUAGE, SEQUENCE_NAME, Reading
 from nurture.language.sequence import Mark
 from nurture.language.steps import STEP_KEYS
 from nurture.language.values import excused, line_of, table_of
@@ -76,7 +76,7 @@ class _Words:
         self.belongs = f"belongs in {main.name}.yaml: a language file holds only words"
 
     def sequence(self, root: Table) -> Sequence | None:
-        self._allow(root, TOP_KEYS, (*KEYS, *LATER_KEYS))
+        self._allow(root, TOP_KEYS, KEYS)
         title = root.get("title")
         node = root.get("steps")
         steps = None if node is None else table_of(node, self.faults, "steps")

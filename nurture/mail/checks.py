@@ -40,6 +40,8 @@ _PLACE = re.compile(r"(templates/.+?):(\d+): (.*)", re.DOTALL)
 
 _TAGS = re.compile(r"<style.*?</style>|<[^>]*>", re.DOTALL)
 _UNKNOWN = re.compile(r"'(\w+)' is not known of this person")
+_PROOF = re.compile(r"\{[{%][^}]*\bproof\b")
+_INCLUDE = re.compile(r"\{%-?\s*(include|import|from|extends)\b")
 LONGEST_SUBJECT = 60
 LARGEST = 102 * 1024
 """Bytes of HTML, after which Gmail clips a mail."""
@@ -54,7 +56,7 @@ def check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
 def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
     writer = Writer(sequence, press)
     arrived = arrivals(sequence, people)
-    found: list[Problem] = []
+    found: list[Problem] = list(_unshown(sequence, press.templates.files))
     for step in sequence.steps.values():
         if not step.template:
             continue
@@ -69,6 +71,17 @@ def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
             known = arrived[step.name].known if step.name in arrived else anybody(sequence, people)
             found += _written(sequence, step, writer, people, source, known, press.templates.files)
     return found
+
+
+def _unshown(sequence: Sequence, files: Mapping[str, str]) -> Iterator[Problem]:
+    """Proof that no mail of this sequence shows, itself or by a template that it includes."""
+    own = {step.template for step in sequence.steps.values()}
+    if any(_INCLUDE.search(files.get(name, "")) for name in own):
+        own |= files.keys()
+    if sequence.proof and not any(_PROOF.search(files.get(name, "")) for name in own):
+        mark = sequence.marks.get(("proof",)) or Mark(1, 1)
+        what = "no mail of this sequence shows its proof; write {{ proof }} where it belongs"
+        yield Problem(sequence.file, mark.line, mark.column, "W409", what, mark.width)
 
 
 def _missing(sequence: Sequence, step: Step, files: Mapping[str, str]) -> Problem:

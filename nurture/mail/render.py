@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from functools import partial
 from types import MappingProxyType
@@ -14,11 +14,14 @@ from urllib.parse import quote, urlsplit
 from nurture.errors import RenderError
 from nurture.journey.branching import lot
 from nurture.journey.timing import zone as zone_of
+from nurture.language.sequence import Proof
 from nurture.mail.ask import Choice, Format, ShownAsk, labels
+from nurture.mail.effort import Badges, Progress
 from nurture.mail.links import HOSTED, Links
 from nurture.mail.message import Message
 from nurture.mail.page import Page, Press
 from nurture.mail.person import names
+from nurture.mail.proof import ShownProof
 from nurture.mail.slots import Slots, fill_html, fill_text, slot
 
 if TYPE_CHECKING:
@@ -131,6 +134,11 @@ class Writer:
             **values, "ask": ask, "unsubscribe_url": slots[UNSUBSCRIBE], "preheader": slots[PREHEADER],
             "postal_address": slots[POSTAL],
         }  # fmt: skip
+        if isinstance(proof := values.get("proof"), Proof):
+            given["proof"] = ShownProof(proof.quote, proof.name, proof.picture, form)
+        if form == "mjml":
+            own = {name: one for name, one in values.items() if isinstance(one, Badges | Progress)}
+            given |= {name: replace(one, mjml=True) for name, one in own.items()}
         body = self._templates.page(step.template, given, slots)
         return self._press.page(
             body, form, self._sequence.language, self._sequence.title,

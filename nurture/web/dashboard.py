@@ -10,7 +10,7 @@ from nurture.engine.offering import LOW, fill
 from nurture.engine.outcomes import takings
 from nurture.journey.ledger import State
 from nurture.journey.warmup import most_today
-from nurture.store import codes, enrollments, hooks, listing, messages, pauses, people, traffic
+from nurture.store import codes, enrollments, hooks, listing, messages, notices, pauses, people, traffic
 from nurture.web.frame import twins
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
         found.append(
             _need(f"{_many(unread, 'report')} that could not be read.", "Kept, and can be replayed.", "/inbox?failed")
         )
+    found += [
+        _need(
+            f"{listener} did not hear {_many(number, 'event')}.", f"`nurture listeners replay {listener}`", "/settings"
+        )
+        for listener, number in notices.failed(tx).items()
+    ]
     found += [
         _need(
             f"Mail of {'every sequence' if row.name in pauses.EVERYTHING else row.name} is held.",
