@@ -31,7 +31,7 @@ from nurture.journey.events import Event, Kind
 from nurture.journey.fuses import LAST
 from nurture.journey.ledger import State
 from nurture.mail.message import thaw
-from nurture.store import allowances, attempts, enrollments, messages, pauses, people, traffic
+from nurture.store import allowances, answers, attempts, enrollments, messages, pauses, people, traffic
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -333,17 +333,34 @@ class Sender:
         self, deployed: Deployed, claimed: list[attempts.Claimed], now: datetime
     ) -> list[tuple[attempts.Claimed, State, str]]:
         faults = []
+        done = self._half_done(deployed, claimed)
         for one in claimed:
             try:
                 if _too_late(deployed, one, now):
                     faults.append((one, State.CANCELLED, "its time was over before it could leave"))
                     continue
-                self._ready.append(self._written(deployed, one))
+                self._ready.append(self._written(deployed, one, done))
             except NurtureError as error:
                 faults.append((one, State.FAILED, str(error)))
         return faults
 
-    def _written(self, deployed: Deployed, claimed: attempts.Claimed) -> Ready:
+    def _half_done(self, deployed: Deployed, claimed: list[attempts.Claimed]) -> Mapping[tuple[int, str], int]:
+        """How many pages of the forms that these mails ask for are done; most mails ask for none."""
+        asking = {
+            one.enrollment.id
+            for one in claimed
+            if (sequence := deployed.sequences.get(one.sequence)) is not None
+            and (step := sequence.steps.get(one.step)) is not None
+            and step.ask.pages
+        }
+        if not asking:
+            return {}
+        with self._store.read() as tx:
+            return answers.pages_done(tx, sorted(asking))
+
+    def _written(
+        self, deployed: Deployed, claimed: attempts.Claimed, done: Mapping[tuple[int, str], int]
+    ) -> Ready:  # fmt: skip
         """The mail, written once: a later attempt posts the bytes that were frozen before the first."""
         if claimed.frozen is not None:
             return Ready(claimed, thaw(claimed.frozen), None, claimed.target)
@@ -356,6 +373,9 @@ class Sender:
             message_id=claimed.id,
             key=idempotency_key(claimed.id),
             offers=claimed.offers,
+            pages_done=done.get(
+                (claimed.enrollment.id, deployed.sequences[claimed.sequence].steps[claimed.step].root), 0
+            ),
         )
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from sqlalchemy import text
 
 from nurture.errors import StoreError
-from nurture.store import access_tables, epochs, fuse_tables, offer_tables  # noqa: F401 - their tables are copied as well
+from nurture.store import access_tables, answer_tables, epochs, fuse_tables, offer_tables  # noqa: F401 - their tables are copied as well
 from nurture.store.database import COPYING, open_store, owned
 from nurture.store.migrations import HEAD
 from nurture.store.tables import metadata

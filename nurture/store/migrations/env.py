@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from nurture.store import access_tables, fuse_tables, offer_tables  # noqa: F401 - their tables join the others
+from nurture.store import access_tables, answer_tables, fuse_tables, offer_tables  # noqa: F401 - their tables join the others
 from nurture.store.tables import Instant, Json, metadata
 
 
