@@ -20,7 +20,10 @@ FASTEST = 2.0
 """Seconds of a video that can be played in one second: the speed that players offer."""
 
 SLACK = timedelta(seconds=2)
-"""What reports may be late or early by."""
+"""What may have been played before the first report arrives. Only once: else a hundred reports would be a whole video."""
+
+
+MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,12 @@ def report(
     if asked.answered is not None:
         return Progress(100, enough=True)
     with store.write() as tx:
-        known = answers.watched(tx, asked.enrollment, asked.root) or answers.Watched(0, 0, now)
-        could = known.played + max((now - known.at) * FASTEST + SLACK, SLACK) / timedelta(milliseconds=1)
+        known = answers.watched(tx, asked.enrollment, asked.root)
+        could = SLACK / MILLISECOND
+        if known is None:
+            known = answers.Watched(0, 0, now)
+        else:
+            could = known.played + max(0, (now - known.at) / MILLISECOND * FASTEST)
         whole = max(known.length, round(length * 1000))
         counted = max(known.played, min(round(played * 1000), int(could), whole))
         answers.put_watched(tx, asked.enrollment, asked.root, answers.Watched(counted, whole, now))
