@@ -78,7 +78,9 @@ def test_only_what_can_have_been_played_counts(store):
     stage.close()
 
 
-@pytest.mark.parametrize("given", ["played=x&length=9", "played=nan&length=9", "played=1", "played=-1&length=2", "", "a=b"])
+@pytest.mark.parametrize(
+    "given", ["played=x&length=9", "played=nan&length=9", "played=1", "played=-1&length=2", "", "a=b"]
+)
 def test_a_report_that_says_nothing_is_refused(store, given):
     stage = stage_of(store, "tour.mp4")
     form = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -133,7 +135,11 @@ def test_without_javascript_the_person_says_so(store):
 
 
 def test_a_video_that_is_not_there_is_said_by_check():
-    files = {"people.yaml": b"", "templates/body.md": b"{{ ask }}", "sequences/a.yaml": LADDER.replace("WHERE", "tuor.mp4").encode()}
+    files = {
+        "people.yaml": b"",
+        "templates/body.md": b"{{ ask }}",
+        "sequences/a.yaml": LADDER.replace("WHERE", "tuor.mp4").encode(),
+    }
     problems = [str(one) for one in read_project({**files, **FILM}).problems]
     assert problems == ["sequences/a.yaml:10:38 warning files/tuor.mp4 does not exist, did you mean 'tour.mp4'? [W411]"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nurture.engine.answering import Question
     from nurture.engine.deploy import Deployed
     from nurture.language.forms import Field, FormPage
+    from nurture.store.attempts import Claimed
     from nurture.store.database import Store
 
 
@@ -108,3 +109,18 @@ def _values(fields: tuple[Field, ...], typed: Mapping[str, str]) -> dict[str, ob
     """The values of a form without a fault; what was left empty is not among them."""
     found = {field.save: field.value(typed.get(field.save, "")) for field in fields}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def half_done(store: Store, deployed: Deployed, claimed: Sequence[Claimed]) -> Mapping[tuple[int, str], int]:
+    """How many pages of the forms that these mails ask for are done; most mails ask for none."""
+    asking = {
+        one.enrollment.id
+        for one in claimed
+        if (sequence := deployed.sequences.get(one.sequence)) is not None
+        and (step := sequence.steps.get(one.step)) is not None
+        and step.ask.pages
+    }
+    if not asking:
+        return {}
+    with store.read() as tx:
+        return answers.pages_done(tx, sorted(asking))

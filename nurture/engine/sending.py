@@ -18,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
+from nurture.engine.filling import half_done
 from nurture.engine.gate import Gate
 from nurture.engine.moving import Reached, carry
 from nurture.engine.returns import Returns
@@ -31,7 +32,7 @@ from nurture.journey.events import Event, Kind
 from nurture.journey.fuses import LAST
 from nurture.journey.ledger import State
 from nurture.mail.message import thaw
-from nurture.store import allowances, answers, attempts, enrollments, messages, pauses, people, traffic
+from nurture.store import allowances, attempts, enrollments, messages, pauses, people, traffic
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -333,7 +334,7 @@ class Sender:
         self, deployed: Deployed, claimed: list[attempts.Claimed], now: datetime
     ) -> list[tuple[attempts.Claimed, State, str]]:
         faults = []
-        done = self._half_done(deployed, claimed)
+        done = half_done(self._store, deployed, claimed)
         for one in claimed:
             try:
                 if _too_late(deployed, one, now):
@@ -343,20 +344,6 @@ class Sender:
             except NurtureError as error:
                 faults.append((one, State.FAILED, str(error)))
         return faults
-
-    def _half_done(self, deployed: Deployed, claimed: list[attempts.Claimed]) -> Mapping[tuple[int, str], int]:
-        """How many pages of the forms that these mails ask for are done; most mails ask for none."""
-        asking = {
-            one.enrollment.id
-            for one in claimed
-            if (sequence := deployed.sequences.get(one.sequence)) is not None
-            and (step := sequence.steps.get(one.step)) is not None
-            and step.ask.pages
-        }
-        if not asking:
-            return {}
-        with self._store.read() as tx:
-            return answers.pages_done(tx, sorted(asking))
 
     def _written(
         self, deployed: Deployed, claimed: attempts.Claimed, done: Mapping[tuple[int, str], int]
