@@ -103,6 +103,9 @@ def _ask(kind: str, table: Table, people: People, start: Collection[str], faults
     if "expires" in form.keys and (node := table.get("expires")) is not None:
         expires = parsed(node, words.duration, faults, "expires")
     code, pool = _code(table.get("code"), faults) if "code" in form.keys else ("", "")
+    if kind == "form" and expires is not None and not (code or pool) and not excused(table, "code", form.keys):
+        what = "expires is how long the code of a form is good, and this form has none; write code: {pool: NAME}"
+        faults.add("E103", table.keys["expires"].mark, what)
     save = table.get("save") if kind == "poll" else None
     to, shown = "", table.get("to") if "to" in form.keys else None
     if kind == "watch" and isinstance(shown, Scalar) and "//" not in shown.text and not shown.text.startswith("{{"):
