@@ -7,6 +7,8 @@ from nurture.engine.deploy import problems_of
 from nurture.language.project import read_project
 from nurture.language.step_changes import asks
 from nurture.mail.ask import choices_of
+from nurture.rehearsal.playing import Act, play
+from nurture.rehearsal.retelling import retell
 
 PEOPLE = b"attributes: {loan: [home, auto], many: number, name: text, ok: yes_no}\n"
 SEQUENCE = "title: T\nstart: joined\nfrom: a@example.com\nwithin: 1 day\nsteps:\n  s:\n    subject: S\n    ask: {}\n    no: end\n"
@@ -113,3 +115,12 @@ def test_an_edit_of_a_form_says_what_is_asked_now():
         "no longer asks for seats; half-done forms keep what was typed",
         "asks for vip as well; half-done forms keep what was typed",
     ]
+
+
+def test_a_tap_on_the_first_question_is_played_and_told_as_a_story():
+    sequence = read_project({**TEMPLATES, "sequences/survey.yaml": LADDER.encode()}).sequences["survey"]
+    walk = play(sequence, {"attributes": {"seats": 4}}, [Act("survey", "home")])
+    assert [mail.step for mail in walk.mails] == ["survey", "big"]
+    assert "{survey: {loan: home}, after:" in retell(walk)
+    walk = play(sequence, {"attributes": {"seats": 4}}, [Act("survey", "yes")])
+    assert [mail.step for mail in walk.mails] == ["survey", "small"]
