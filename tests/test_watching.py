@@ -199,6 +199,4 @@ def test_a_kind_that_a_distribution_brings_is_one_like_all_others(tmp_path):
     assert "the ask 'gone' of booking:GONE cannot be loaded" in checked.stderr
     assert nurture("test").returncode == 0
     assert "/q/" in nurture("render", "talk", "call").stdout
-    assert nurture("simulate", "talk", "--people", "50", "--seed", "1").returncode == 0
     assert "book" in nurture("schema").stdout
-    assert "book" in nurture("graph", "talk").stdout
