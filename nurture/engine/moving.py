@@ -51,6 +51,7 @@ class Moves:
     plans: dict[tuple[int, str], messages.Plan] = field(default_factory=dict)
     notes: list[events.Recorded] = field(default_factory=list)
     left: dict[int, str] = field(default_factory=dict)
+    thanked: list[tuple[int, str]] = field(default_factory=list)
     echoes: deque[tuple[int, Event]] = field(default_factory=deque)
     happened: list[listening.Happened] = field(default_factory=list)
     decided: int = 0
@@ -182,7 +183,10 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                 badge = {"badge": name, "title": sequence.badges[name].title if name in sequence.badges else name}
                 moves.happened.append(_told("awarded", after, now, step, badge))
             case Grant(step, product, _, deadline):
-                reason = f"{product} until {deadline.isoformat()}"
+                thanks = sequence.steps[step].ask.grants
+                reason = f"{product} until {deadline.isoformat()}" if sequence.steps[step].offer_ends else product
+                if thanks:
+                    moves.thanked.append((after.id, step))
                 moves.notes.append(_note(after, now, kind="granted", step=step, reason=reason))
             case End(how):
                 so = {"how": how, "because": after.because}
@@ -269,6 +273,8 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
         for (number, step), plan in moves.plans.items()
         if moves.enrollments[number].step == step and moves.enrollments[number].ended is None
     ]
+    if moves.thanked:
+        offering.grant(tx, deployed, moves.thanked, moves.enrollments, now)
     made = offering.make(tx, deployed, plans, moves.enrollments, now)
     _hold(moves, made.held, now)
     enrollments.save(tx, moves.enrollments.values())

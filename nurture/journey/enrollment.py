@@ -129,7 +129,7 @@ class Save:
     """Keep an answer as an attribute of the person."""
 
     name: str
-    value: str | int
+    value: object
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from nurture.language.conditions import Condition
+    from nurture.language.forms import Field, FormPage
 
 EMPTY: Mapping[str, object] = MappingProxyType({})
 
@@ -154,18 +155,17 @@ class Branch:
         return self.arms + tuple(arm for arms in self.by_answer.values() for arm in arms)
 
 
-AskKind = Literal["click", "poll", "download", "watch", "reply", "form", "event", "refer", "buy"]
-
-
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The one small action. `words` are what the person reads, `name` is the event, product, file or form.
+    """The one small action. `kind` is one of the table `kinds.KINDS`. `words` are what the person reads, `name` is the
+    event, product, file or form.
 
     An offer's code is `code`, the same for all, or one of those in `pool`. `missed` is where its link leads when the
-    deadline is over; "" for our own page.
+    deadline is over; "" for our own page. `pages` are those of a form, `at_least` is how much of a video, in percent;
+    `results` shows to who answered a poll how others did.
     """
 
-    kind: AskKind
+    kind: str
     words: str
     size: int
     name: str = ""
@@ -178,6 +178,19 @@ class Ask:
     pool: str = ""
     expires: Duration | None = None
     missed: str = ""
+    pages: tuple[FormPage, ...] = ()
+    at_least: int = 0
+    results: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The questions of a form, in order."""
+        return tuple(field for page in self.pages for field in page.fields)
+
+    @property
+    def grants(self) -> bool:
+        """Whether its yes, rather than its mail, makes an offer: a form that thanks with a code."""
+        return self.kind == "form" and bool(self.code or self.pool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +231,12 @@ class Step:
     @property
     def ends(self) -> bool:
         """Whether what is asked for is open until a moment that the author wrote down, and no longer."""
-        return self.ask.expires is not None or self.until is not None
+        return (self.ask.expires is not None and self.ask.kind != "form") or self.until is not None
+
+    @property
+    def offer_ends(self) -> bool:
+        """Whether its offer has a deadline. That of a form begins when the form is sent, so only `expires` gives one."""
+        return self.ask.expires is not None if self.ask.kind == "form" else self.ends
 
     @property
     def repeats(self) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nurture.language.page import Page
+    from nurture.language.sequence import Ask
     from nurture.language.steps import AskOf
     from nurture.language.yaml import Node
 
@@ -167,6 +168,9 @@ def _deed(deed: Table, asks: Mapping[str, AskOf], page: Page) -> None:
 
 def _answer(step: str, node: Node, asks: Mapping[str, AskOf], page: Page) -> None:
     ask = asks[step].ask
+    if ask.kind == "form" and isinstance(node, Table):
+        _typed(step, node, ask, page)
+        return
     if not isinstance(node, Scalar):
         page.faults.add("E103", node.mark, "an act is yes, machine, or the answer to a poll")
         return
@@ -177,6 +181,23 @@ def _answer(step: str, node: Node, asks: Mapping[str, AskOf], page: Page) -> Non
     possible = [*(str(answer) for answer in ask.answers), *DEEDS]
     hint = page.faults.hint(node.text, possible) or f"; write {', '.join(possible)}"
     page.faults.add("E103", node.mark, f"'{node.text}' is nothing that can be done at '{step}'{hint}")
+
+
+def _typed(step: str, table: Table, ask: Ask, page: Page) -> None:
+    """What somebody types into a form, by the attributes that keep it."""
+    fields = {field.save: field for field in ask.fields}
+    allow(table, tuple(fields), page.faults)
+    for key, value in table:
+        field = fields.get(key.text)
+        if field is None:
+            continue
+        try:
+            field.value(value.text if isinstance(value, Scalar) else "")
+        except ValueError:
+            written = value.text if isinstance(value, Scalar) else "a list or keys"
+            possible = ", ".join(map(str, field.choices()))
+            hint = f"; write {possible}" if possible else ""
+            page.faults.add("E103", value.mark, f"'{written}' cannot be typed into '{key.text}' of '{step}'{hint}")
 
 
 def _expect(expect: Table, asks: Mapping[str, AskOf], page: Page) -> None:

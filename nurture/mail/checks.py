@@ -12,6 +12,7 @@ from nurture.journey.timing import zone as zone_of
 from nurture.language.paths import arrivals
 from nurture.language.problems import Problem, did_you_mean
 from nurture.language.sequence import ALWAYS_KNOWN, Mark
+from nurture.mail.ask import choices_of
 from nurture.mail.imagined import anybody, imagined
 from nurture.mail.links import Links, Signer
 from nurture.mail.looking import look, mark_in
@@ -117,7 +118,7 @@ def _written(
         values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone), NONE_MADE, LINKS)
         for problem in (
             *_lines(sequence, step, writer, values, with_length=number == 0),
-            *_mail(step, writer, values, source, seen),
+            *_mail(step, writer, values, source, seen, sequence.language),
         ):
             told = _named(problem, people, files)
             if problem.code != "E302" or (problem.file, problem.line) not in looked_at:
@@ -161,7 +162,9 @@ def _lines(
             yield Problem(sequence.file, spot.line, spot.column, "W406", pressing(words, step), spot.width)
 
 
-def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str, seen: set[Page]) -> Iterator[Problem]:
+def _mail(
+    step: Step, writer: Writer, values: Mapping[str, object], source: str, seen: set[Page], language: str
+) -> Iterator[Problem]:
     """What is wrong with the mail to one person. `seen` are those that were looked at already."""
     path = f"templates/{step.template}"
     slots = Slots([LINKS.unsubscribe(MESSAGE), "A preheader", LETTERHEAD.postal_address])
@@ -178,7 +181,7 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str,
     if page in seen:
         return
     seen.add(page)
-    asks = {url, *(LINKS.choice(MESSAGE, key) for key in step.ask.answers)}
+    asks = {url, *(LINKS.choice(MESSAGE, key) for key in choices_of(step.ask, language))}
     if not leads(page, slots, asks):
         yield Problem(
             path, 1, 1, "E303", f"the ask of '{step.name}' is not in this mail; write {{{{ ask }}}} where it belongs"

@@ -89,7 +89,9 @@ def _offer(
         return None
     asking = sequence.steps[root]
     ask = asking.ask
-    made = offers.get(root) or Granted("", ask.code or ask.pool, enrollment.offers.get(root) if asking.ends else None)
+    made = offers.get(root) or Granted(
+        "", ask.code or ask.pool, enrollment.offers.get(root) if asking.offer_ends else None
+    )
     if made.deadline is None:
         endless = Missing(f"{ENDLESS}; give the ask of '{root}' expires: 48 hours")
         return Offer(ask.name, ask.price, made.code, endless, endless)

@@ -14,10 +14,11 @@ from urllib.parse import quote, urlsplit
 from nurture.errors import RenderError
 from nurture.journey.branching import lot
 from nurture.journey.timing import zone as zone_of
+from nurture.language.kinds import HOSTED
 from nurture.language.sequence import Proof
-from nurture.mail.ask import Choice, Format, ShownAsk, labels
+from nurture.mail.ask import Choice, Format, ShownAsk, choices_of
 from nurture.mail.effort import Badges, Progress
-from nurture.mail.links import HOSTED, Links
+from nurture.mail.links import Links
 from nurture.mail.message import Message
 from nurture.mail.page import Page, Press
 from nurture.mail.person import names
@@ -72,17 +73,17 @@ class Writer:
 
     def write(
         self, step_name: str, *, enrollment: Enrollment, subscriber: Subscriber, links: Links, letterhead: Letterhead,
-        message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE,
+        message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE, pages_done: int = 0,
     ) -> Written:  # fmt: skip
         """The mail of a step to a person, in their language. Raises RenderError when it cannot be written for them.
 
-        `offers` are those made to the person in this pass, by root step.
+        `offers` are those made to the person in this pass, by root step. `pages_done` are those of its form.
         """
         spoken = self._sequence.in_language(subscriber.attributes.get("language"))
         if spoken is not self._sequence:
             return self._others[spoken.language].write(
                 step_name, enrollment=enrollment, subscriber=subscriber, links=links, letterhead=letterhead,
-                message_id=message_id, key=key, offers=offers,
+                message_id=message_id, key=key, offers=offers, pages_done=pages_done,
             )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
@@ -98,7 +99,7 @@ class Writer:
             raise RenderError(f"the subject of {sequence.name}.{step.name} is empty for this person")
         preheader = self._preheader(step)(values)
         slots = Slots([unsubscribe, preheader, letterhead.postal_address])
-        page = self.page(step, values, slots, links, message_id, url)
+        page = self.page(step, values, slots, links, message_id, url, pages_done)
         self._refuse(page, slots, step)
         message = Message(
             id=message_id,
@@ -125,11 +126,12 @@ class Writer:
         return (links.reply(message_id) if heard else "") or sequence.reply_to
 
     def page(
-        self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str
-    ) -> Page:
+        self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str,
+        pages_done: int = 0,
+    ) -> Page:  # fmt: skip
         """The mail with slots for values. The first three slots are `UNSUBSCRIBE`, `PREHEADER` and `POSTAL`."""
         form = format_of(step.template)
-        ask = _shown(step.ask, url, links, message_id, form, slots)
+        ask = _shown(step.ask, url, links, message_id, form, slots, self._sequence.language, pages_done)
         given = {
             **values, "ask": ask, "unsubscribe_url": slots[UNSUBSCRIBE], "preheader": slots[PREHEADER],
             "postal_address": slots[POSTAL],
@@ -222,8 +224,13 @@ def target_of(ask: Ask, enrollment: Enrollment, hosts: frozenset[str]) -> str:
     return address
 
 
-def _shown(ask: Ask, url: str, links: Links, message_id: str, form: Format, slots: Slots) -> ShownAsk:
-    choices: tuple[Choice, ...] = ()
-    if ask.kind == "poll":
-        choices = tuple(Choice(key, words, links.choice(message_id, key)) for key, words in labels(ask.answers).items())
-    return ShownAsk(ask.kind, ask.words, ask.label or ask.words, url, ask.price, choices, form, slots)
+def _shown(
+    ask: Ask, url: str, links: Links, message_id: str, form: Format, slots: Slots, language: str, done: int
+) -> ShownAsk:
+    choices = tuple(
+        Choice(key, words, links.choice(message_id, key)) for key, words in choices_of(ask, language, done).items()
+    )
+    label = ask.label or ask.words
+    left = max(0, len(ask.pages) - done)
+    question = ask.fields[0].words if ask.pages and choices else ""
+    return ShownAsk(ask.kind, ask.words, label, url, ask.price, choices, form, slots, left, done, question)

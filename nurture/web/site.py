@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from nurture.providers.base import Account
     from nurture.store.database import Store
 
+MOST_FORM = 20_000
+"""Bytes that a posted form may have."""
+
 PAGES = Path(__file__).with_name("pages")
 
 
@@ -68,6 +71,23 @@ def in_thread(handle: Callable[[Request], Response]) -> Callable[[Request], Awai
 
     async def endpoint(request: Request) -> Response:
         return await run_in_threadpool(handle, request)
+
+    return endpoint
+
+
+def with_form(
+    handle: Callable[[Request, str], Response], most: int = MOST_FORM
+) -> Callable[[Request], Awaitable[Response]]:
+    """A plain function that is also given what was posted, unless that is more than it may be."""
+
+    async def endpoint(request: Request) -> Response:
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > most:
+                return page("gone.html", 413)
+        form = body.decode("utf-8", "replace")
+        return await run_in_threadpool(handle, request, form)
 
     return endpoint
 
