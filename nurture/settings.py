@@ -26,7 +26,7 @@ from nurture.errors import SettingsError
 
 PREFIX = "NURTURE_"
 TOML, DOTENV = "nurture.toml", ".env"
-SECRETS = ("secret_key", "admin_token", "key", "hook_secret", "password")
+SECRETS = ("secret_key", "admin_token", "key", "hook_secret", "password", "secret")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(seconds?|s|minutes?|m|hours?|h|days?|d|weeks?|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -105,6 +105,21 @@ class ProviderSettings(BaseModel):
     region: str = ""
 
 
+class ListenerSettings(BaseModel):
+    """Who hears of what happens: where, of which types of events (all when left out), in which shape.
+
+    `secret` signs, several while one is replaced. `private` allows an address inside the network.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: SecretStr
+    events: Names = ()
+    secret: Secrets = ()
+    shape: Literal["plain", "slack"] = "plain"
+    private: bool = False
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -122,6 +137,9 @@ class Settings(BaseSettings):
         description="who sends: outbox keeps mail in the database and shows it; after a comma, who takes over from it",
     )
     providers: dict[str, ProviderSettings] = Field(default_factory=dict, description="keys and hosts by provider")
+    listeners: dict[str, ListenerSettings] = Field(
+        default_factory=dict, description="who hears of kept asks, goals, ends, badges and refusals, by a name of yours"
+    )
     products: dict[str, str] = Field(
         default_factory=dict, description="what a seller's own ids (price_…, plink_…) are in people.yaml"
     )

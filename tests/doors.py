@@ -51,13 +51,14 @@ ADMIN_TOKEN = "the admin token"
 class House(Stage):
     """A stage with the whole web before it, and people who may be let in."""
 
-    def __init__(self, store, **site):
-        super().__init__(store, {"ladder": LADDER})
+    def __init__(self, store, *, ladder=LADDER, accounts=None, **site):
+        super().__init__(store, {"ladder": ladder})
         self.stack = ExitStack()
         self.inbox = Inbox(store)
         self.site = Site(
-            store, Current(store, self.rules), LINKS, self.inbox, {}, lambda: self.now, ADMIN_TOKEN, setup=SETUP, **site
-        )
+            store, Current(store, self.rules), LINKS, self.inbox, accounts or {}, lambda: self.now, ADMIN_TOKEN,
+            setup=SETUP, **site,
+        )  # fmt: skip
         listening = self.stack.enter_context(listen("127.0.0.1", 0))
         self.address = self.stack.enter_context(serving(build(self.site), listening))
         self.nobody = self.client()

@@ -235,10 +235,11 @@ def test_stories_may_choose_the_arm():
 def test_arms_are_tried_in_order_and_see_what_was_just_answered():
     poll = "ask: {poll: Which?, answers: {home: A, auto: B}, save: loan}, award: curious"
     arms = "yes: [{if: loan == 'home' and kept == 1, go: two}, {if: tags.vip, go: three}, {go: end}]"
-    sequence = written([f"one: {poll}, {arms}, no: end", *TWO_ARMS])
+    head = "start: joined\nbadges: {curious: {title: Curious}}"
+    sequence = written([f"one: {poll}, {arms}, no: end", *TWO_ARMS], head)
     walk = Walk(sequence).answer("one", "home", after(hours=1))
     assert walk.path == ["one", "two"]
-    assert walk.effects[1:4] == [Save("loan", "home"), Kept("one", "home"), Award("curious")]
+    assert walk.effects[1:4] == [Save("loan", "home"), Kept("one", "home"), Award("curious", "one")]
     assert Walk(sequence, person(tags=frozenset({"vip"}))).answer("one", "auto", after(hours=1)).path == [
         "one",
         "three",

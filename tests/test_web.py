@@ -106,8 +106,14 @@ def test_a_link_of_the_mail_chooses_and_only_a_post_answers(visited):
     assert "Thank you" in thanks.text
     assert [answer["answer"] for answer in visited.story()["answers"]] == ["auto"]
     assert "Thank you" in visited.web.get(home).text
-    assert visited.web.post(home, data={"answer": "home"}).status_code == 200
-    assert [answer["answer"] for answer in visited.story()["answers"]] == ["auto"], "the first answer stands"
+    assert "Change my answer" in thanks.text
+    assert re.search(r'value="auto" required checked', visited.web.get(f"{home}?change=1").text)
+    visited.web.post(home, data={"answer": "home"})
+    assert [answer["answer"] for answer in visited.story()["answers"]] == ["home"], "it can be changed for now"
+    visited.work()  # the mail that follows leaves
+    assert "stays as it is" in visited.web.post(home, data={"answer": "auto"}).text
+    assert "Change my answer" not in visited.web.get(f"{home}?change=1").text
+    assert [answer["answer"] for answer in visited.story()["answers"]] == ["home"]
 
 
 def test_a_post_without_a_form_takes_the_answer_of_the_link(visited):

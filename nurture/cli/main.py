@@ -15,6 +15,7 @@ from nurture.cli import (
     deploying,
     doctoring,
     explaining,
+    listeners,
     measuring,
     operating,
     operators,
@@ -51,6 +52,7 @@ for room in (
     operators,
     codes,
     signups,
+    listeners,
     doctoring,
     reports,
 ):

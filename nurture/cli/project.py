@@ -19,6 +19,7 @@ from nurture.settings import read_settings
 
 if TYPE_CHECKING:
     from nurture.engine.deploy import Deployed
+    from nurture.engine.listening import Listener
     from nurture.engine.rules import Rules
     from nurture.language.sequence import Duration
     from nurture.mail.links import Links
@@ -71,6 +72,7 @@ class At:
             budget=settings.budget,
             fuse=Fuse(settings.fuse_hourly, settings.fuse_failures),
             products=settings.products,
+            listeners=self.listeners(),
         )
 
     @property
@@ -189,6 +191,32 @@ class At:
         if account.batch and provider.connect_many is None:
             raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}__BATCH: {name} is not sent many mails in one call")
         return account
+
+    def listeners(self) -> tuple[Listener, ...]:
+        """Who hears of what is decided."""
+        from nurture.engine.listening import TYPES, Listener
+        from nurture.providers.listener import complaint, unreadable
+
+        found = []
+        for name, said in self.settings.listeners.items():
+            setting, url = f"NURTURE_LISTENERS__{name.upper()}", said.url.get_secret_value()
+            wrong = complaint(url, private=said.private)
+            if wrong:
+                raise SettingsError(f"{setting}__URL {wrong}")
+            for kind in said.events:
+                if kind not in TYPES:
+                    raise SettingsError(f"{setting}__EVENTS: there is no event '{kind}'{or_one_of(kind, TYPES)}")
+            secrets = tuple(secret.get_secret_value() for secret in said.secret)
+            if not secrets and said.shape == "plain":
+                raise SettingsError(
+                    f"{setting}__SECRET is not set; events are signed with it. Make one: "
+                    "python -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+                )
+            if any(unreadable(secret) for secret in secrets):
+                raise SettingsError(f"{setting}__SECRET cannot be read; write whsec_ and 24 bytes or more in base64")
+            events = frozenset(said.events or TYPES)
+            found.append(Listener(name, url, events, secrets, said.shape, said.private))
+        return tuple(found)
 
     def links(self, own: str) -> Links:
         """`own` is where this process listens, for pages when no base URL is set."""

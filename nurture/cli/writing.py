@@ -42,11 +42,14 @@ def check(
 ) -> int:
     """Find every fault before anyone is mailed."""
     from nurture.language.project import read_project
+    from nurture.language.proof import worn
 
     at = _project_of(context.obj, paths or [])
     files = at.files()
     project = read_project(files)
-    known = [*_all_problems(project), *_done_with(at, project)]
+    today = moment(None).date()
+    old = [problem for sequence in project.sequences.values() for problem in worn(sequence, today)]
+    known = [*_all_problems(project), *_done_with(at, project), *old]
     found = sorted(problem for problem in known if _within(at, problem, paths or []))
     errors = sum(problem.severity == "error" for problem in found)
     if form == "json":

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from nurture.engine import answering, enroll
+from nurture.language.kinds import HOSTED, OUTSIDE
 from nurture.store import messages, people
 
 if TYPE_CHECKING:
@@ -223,12 +224,20 @@ class Crowd:
                 self._click(row, method, "40.94.0.7", SCANNER, now)
         elif step.ask.kind == "poll":
             answering.answer(engine.store, deployed, row.id, self._dice.choice(list(step.ask.answers)), now)
-        elif step.ask.kind == "download":
-            answering.answer(engine.store, deployed, row.id, None, now)
+        elif step.ask.kind in HOSTED:
+            answering.answer(engine.store, deployed, row.id, None, now, self._typed(step))
         else:
             self._click(row, "GET", f"203.0.113.{self._dice.randrange(1, 250)}", AGENT, now)
-            if step.ask.kind in ("buy", "event"):
+            if step.ask.kind in OUTSIDE:
                 self.product_reports(row, now)
+
+    def _typed(self, step: Step) -> dict[str, object]:
+        """What they type into a form: one of what can be chosen, and nothing where something would be made up."""
+        typed: dict[str, object] = {}
+        for field in step.ask.fields:
+            if choices := ("yes",) if field.kind == "consent" else field.choices():
+                typed[field.save] = field.value(str(self._dice.choice(choices)))
+        return typed
 
     def product_reports(self, row: Row, now: datetime) -> None:
         """What the shop or the product would report once the person did it there."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nurture.engine import signing
-from nurture.store import enrollments, events, evidence, friends, hooks, messages, strays
+from nurture.store import enrollments, events, evidence, friends, hooks, messages, notices, strays
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """The earliest moment in each queue, None where it is empty. `stray` reports are to be looked at again, `unsettled`
-    attempts wait for evidence, a `friend` is to be counted, and a form nobody confirmed to be forgotten.
+    attempts wait for evidence, a `notice` is for a listener, a `friend` is to be counted, and a form nobody confirmed
+    to be forgotten.
     """
 
     hook: datetime | None
     click: datetime | None
     enrollment: datetime | None
     message: datetime | None
+    notice: datetime | None
     stray: bool
     unsettled: bool
     friend: bool
@@ -36,6 +38,7 @@ class Waiting:
             "tick": _over(self.click, now) or _over(self.enrollment, now) or self.friend or _over(self.forget, now),
             "send": _over(self.message, now),
             "settle": self.unsettled,
+            "tell": _over(self.notice, now),
         }
         return [name for name, has in due.items() if has]
 
@@ -48,5 +51,6 @@ def look(store: Store, now: datetime) -> Waiting:
     with store.read() as tx:
         return Waiting(
             hooks.oldest(tx), events.peek(tx), enrollments.peek(tx), messages.next_due(tx),
-            strays.any_due(tx, now), evidence.any_unsettled(tx, now), friends.any_uncounted(tx), signing.forgets_at(tx),
+            notices.next_due(tx), strays.any_due(tx, now), evidence.any_unsettled(tx, now), friends.any_uncounted(tx),
+            signing.forgets_at(tx),
         )  # fmt: skip

@@ -154,5 +154,5 @@ def _leaves(tx: Connection, deployed: Deployed, person: Subscriber, thing: Event
     )
     if not events.record(tx, [recorded]):
         return False
-    carry(tx, deployed, end_people(tx, [(person.id, thing)]), now)
+    carry(tx, deployed, end_people(tx, deployed, [(person.id, thing)], now), now)
     return True

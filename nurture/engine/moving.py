@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nurture.engine import offering
+from nurture.engine import listening, offering
 from nurture.journey.advance import advance, start_moment, starts
 from nurture.journey.branching import has_place
 from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from nurture.engine.deploy import Deployed
     from nurture.journey.enrollment import Subscriber
+    from nurture.language.sequence import Step
 
 Reached = tuple[Enrollment, "Subscriber", Event]
 
@@ -51,7 +52,9 @@ class Moves:
     plans: dict[tuple[int, str], messages.Plan] = field(default_factory=dict)
     notes: list[events.Recorded] = field(default_factory=list)
     left: dict[int, str] = field(default_factory=dict)
+    thanked: list[tuple[int, str]] = field(default_factory=list)
     echoes: deque[tuple[int, Event]] = field(default_factory=deque)
+    happened: list[listening.Happened] = field(default_factory=list)
     decided: int = 0
 
 
@@ -172,15 +175,23 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                 detail: dict[str, object] = {"answer": value}
                 moves.notes.append(_note(after, now, kind="kept", step=step, reason="", detail=detail))
                 moves.echoes.append((subscriber.id, _echo("kept", f"{sequence.name}.{step}", now)))
+                moves.happened.append(_told("kept", after, now, step, {**detail, **_price(sequence.steps[step])}))
             case Drawn(step, way, split, arm):
                 lottery: dict[str, object] = {"way": way, "split": split}
                 moves.notes.append(_note(after, now, kind="drawn", step=step, reason=arm, detail=lottery))
-            case Award(name):
-                moves.notes.append(_note(after, now, kind="awarded", reason=name))
+            case Award(name, step):
+                moves.notes.append(_note(after, now, kind="awarded", step=step, reason=name))
+                badge = {"badge": name, "title": sequence.badges[name].title if name in sequence.badges else name}
+                moves.happened.append(_told("awarded", after, now, step, badge))
             case Grant(step, product, _, deadline):
-                reason = f"{product} until {deadline.isoformat()}"
+                thanks = sequence.steps[step].ask.grants
+                reason = f"{product} until {deadline.isoformat()}" if sequence.steps[step].offer_ends else product
+                if thanks:
+                    moves.thanked.append((after.id, step))
                 moves.notes.append(_note(after, now, kind="granted", step=step, reason=reason))
             case End(how):
+                so = {"how": how, "because": after.because}
+                moves.happened.append(_told("goal" if how == "goal" else "ended", after, now, before.step, so))
                 if how == "goal":
                     moves.echoes.append((subscriber.id, _echo("goal", sequence.name, now)))
                 if how == "unsubscribed" and event.kind is not Kind.UNSUBSCRIBED:
@@ -189,6 +200,14 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
 
 def _echo(happening: str, name: str, now: datetime) -> Event:
     return Event(Kind.HAPPENED, now, happening=happening, name=name)
+
+
+def _told(kind: str, place: Enrollment, now: datetime, step: str, more: Mapping[str, object]) -> listening.Happened:
+    return listening.Happened(kind, now, place.subscriber, place.sequence, step, more)
+
+
+def _price(step: Step) -> Mapping[str, object]:
+    return {"price": step.ask.price} if step.ask.price else {}
 
 
 def _knows(moves: Moves, subscriber: Subscriber) -> None:
@@ -223,6 +242,7 @@ def _follow_echoes(tx: Connection, moves: Moves, deployed: Deployed, now: dateti
         if event.kind is Kind.UNSUBSCRIBED and subscriber.status == "active":
             _knows(moves, replace(subscriber, status="unsubscribed"))
             suppressions.bar(tx, [subscriber.email], "unsubscribed", now)
+            moves.happened.append(listening.Happened("unsubscribed", now, who))
         if who not in loaded:
             loaded.add(who)
             for enrollment, _person in enrollments.of_people(tx, [who], lock=True):
@@ -254,6 +274,8 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
         for (number, step), plan in moves.plans.items()
         if moves.enrollments[number].step == step and moves.enrollments[number].ended is None
     ]
+    if moves.thanked:
+        offering.grant(tx, deployed, moves.thanked, moves.enrollments, now)
     made = offering.make(tx, deployed, plans, moves.enrollments, now)
     _hold(moves, made.held, now)
     enrollments.save(tx, moves.enrollments.values())
@@ -270,6 +292,9 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
     events.record(tx, moves.notes)
     if did := {note.subscriber for note in moves.notes if note.kind == "kept" and not confirms(note.sequence)}:
         friends.engage(tx, [who for who in did if who is not None], now)
+    if deployed.rules.listeners:
+        emails = {who: person.email for who, person in moves.subscribers.items()}
+        listening.tell(tx, deployed.rules.listeners, moves.happened, emails, now)
     ended = sum(1 for note in moves.notes if note.kind == "ended")
     return Carried(moves.decided, len(planned), ended)
 

@@ -43,23 +43,27 @@ def make(
     """Make the offers of these mails. A mail that asks again makes the same offer; without a code there is no mail."""
     asking = {plan.id: deployed.sequences[plan.sequence].steps[plan.step] for plan in plans}
     buying = [plan for plan in plans if asking[plan.id].ask.kind == "buy"]
-    if not buying:
+    owed = {plan.enrollment: _thanks(deployed, places[plan.enrollment]) for plan in plans}
+    if not buying and not any(owed.values()):
         return Made(plans)
-    known = offers.of_passes(tx, sorted({plan.enrollment for plan in buying}))
+    with_offers = {plan.enrollment for plan in buying} | {number for number, steps in owed.items() if steps}
+    known = offers.of_passes(tx, sorted(with_offers))
+    late = [(number, step) for number, steps in owed.items() for step in steps if step not in known.get(number, {})]
+    still = grant(tx, deployed, late, places, now)
     fresh: dict[str, offers.Offer] = {}
     wanted: dict[str, list[str]] = defaultdict(list)
     for plan in buying:
         root = deployed.sequences[plan.sequence].steps[asking[plan.id].root]
         if root.name in known.get(plan.enrollment, {}):
             continue
-        deadline = places[plan.enrollment].offers[root.name] if root.ends else None
+        deadline = places[plan.enrollment].offers[root.name] if root.offer_ends else None
         fresh[plan.id] = offers.Offer(
             secrets.token_urlsafe(12), plan.enrollment, plan.subscriber, plan.sequence, root.name, root.ask.name,
             root.ask.code, deadline, now,
         )  # fmt: skip
         if root.ask.pool:
             wanted[root.ask.pool].append(plan.id)
-    held: dict[int, Enrollment] = {}
+    held = {number: _waits(places[number], "", pool, now) for number, pool in still.items()}
     for pool, waiting in sorted(wanted.items()):
         given = _take(tx, pool, [fresh[number].id for number in waiting])
         for number in waiting:
@@ -78,6 +82,39 @@ def make(
     }
     left = [plan for plan in plans if plan.enrollment not in held]
     return Made([replace(plan, offer=made.get(plan.id, "")) for plan in left], held)
+
+
+def _thanks(deployed: Deployed, place: Enrollment) -> list[str]:
+    """The forms this person sent that thank with a code."""
+    steps = deployed.sequences[place.sequence].steps
+    return [name for name in place.offers if name in steps and steps[name].ask.grants]
+
+
+def grant(
+    tx: Connection, deployed: Deployed, thanked: Sequence[tuple[int, str]], places: Mapping[int, Enrollment], now: datetime
+) -> Mapping[int, str]:  # fmt: skip
+    """Give who sent a form the code it thanks with, once. Who gets none, and which pool is empty, comes back; the next
+    mail of their pass waits until it is filled.
+    """
+    empty: dict[int, str] = {}
+    made = []
+    for number, name in thanked:
+        place = places[number]
+        step = deployed.sequences[place.sequence].steps[name]
+        deadline = place.offers[name] if step.offer_ends else None
+        offer = offers.Offer(
+            secrets.token_urlsafe(12), number, place.subscriber, place.sequence, name, step.ask.name, step.ask.code,
+            deadline, now,
+        )  # fmt: skip
+        if step.ask.pool:
+            given = _take(tx, step.ask.pool, [offer.id])
+            if offer.id not in given:
+                empty[number] = step.ask.pool
+                continue
+            offer = replace(offer, code=given[offer.id])
+        made.append(offer)
+    offers.add(tx, made)
+    return empty
 
 
 def _take(tx: Connection, pool: str, wanted: Sequence[str]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ before it began, and their purchases come later.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nurture.engine.show import iso
@@ -19,6 +19,8 @@ from nurture.store import reports
 from nurture.store.tables import from_micros
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from nurture.language.sequence import Sequence as Plan
@@ -72,11 +74,7 @@ def _times(tx: Connection, happening: Happening) -> Iterator[tuple[int, int]]:
 
 def _purchases(tx: Connection, sequence: Plan) -> tuple[Mapping[int, Sequence[tuple[int, float]]], str, int]:
     """What each person paid and when, in the currency that is paid most; its name; how many were in another one."""
-    prices = {
-        step.ask.name: listed
-        for step in sequence.steps.values()
-        if step.ask.kind == "buy" and (listed := money.price(step.ask.price)) is not None
-    }
+    prices = _prices([sequence])
     bought = [
         (subscriber, at, worth)
         for subscriber, at, product, told in reports.purchases(tx)
@@ -89,6 +87,36 @@ def _purchases(tx: Connection, sequence: Plan) -> tuple[Mapping[int, Sequence[tu
         if worth.currency == currency:
             paid[subscriber].append((at, worth.amount))
     return paid, currency, len(bought) - currencies[currency]
+
+
+def takings(tx: Connection, sequences: Iterable[Plan], since: datetime) -> list[dict[str, object]]:
+    """What was paid since then, in each currency, the one that is paid most often first.
+
+    Last those without `paid`: their report names no amount, and the ask of their product no price.
+    """
+    prices = _prices(sequences)
+    paid: dict[str, float] = defaultdict(float)
+    times: Counter[str] = Counter()
+    unpriced = 0
+    for _, _, product, told in reports.purchases(tx, since):
+        worth = money.worth(product, told, prices)
+        if worth is None:
+            unpriced += 1
+        else:
+            paid[worth.currency] += worth.amount
+            times[worth.currency] += 1
+    found = [{"currency": one, "paid": round(paid[one], 2), "purchases": number} for one, number in times.most_common()]
+    return [*found, {"currency": "", "paid": None, "purchases": unpriced}] if unpriced else found
+
+
+def _prices(sequences: Iterable[Plan]) -> dict[str, money.Money]:
+    """What products cost as it is written beside their asks."""
+    return {
+        step.ask.name: listed
+        for sequence in sequences
+        for step in sequence.steps.values()
+        if step.ask.kind == "buy" and (listed := money.price(step.ask.price)) is not None
+    }
 
 
 def _lift(shown: Lift) -> dict[str, object]:

@@ -192,7 +192,8 @@ def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report],
     fresh = sorted((by_key[key] for key in new), key=lambda report: (report.event.at, report.key))
     left = _prove(tx, fresh)
     ending = end_people(
-        tx, [(report.message.subscriber, report.event) for report in fresh if report.event.kind in ENDS_EVERYTHING]
+        tx, deployed,
+        [(report.message.subscriber, report.event) for report in fresh if report.event.kind in ENDS_EVERYTHING], now,
     )  # fmt: skip
     wanted = {report.message.enrollment for report in fresh} | {row.enrollment for row in left}
     places = {place.id: (place, person) for place, person in enrollments.by_ids(tx, sorted(wanted), lock=True)}

@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from nurture.engine.listening import Listener
 from nurture.journey.enrollment import Facts
 from nurture.journey.fuses import Fuse
 from nurture.mail.render import Letterhead
@@ -26,7 +27,8 @@ class Rules:
     `timeout` is the wall for one attempt to send; a lease is three times as long. `delivery` settles an attempt of
     which no evidence came within `awaiting`. `hosts` are where an ask may lead that takes its target from an event.
     `budget` is the most mails to a person on one of their days, `fuse` when all mail is held until someone looks.
-    `products` says what a seller's own ids (of a price, a product, a payment link) are in people.yaml.
+    `products` says what a seller's own ids (of a price, a product, a payment link) are in people.yaml. `listeners` hear
+    of what is decided.
     """
 
     zone: str = "UTC"
@@ -40,6 +42,7 @@ class Rules:
     budget: int = 10
     fuse: Fuse = field(default_factory=Fuse)
     products: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    listeners: tuple[Listener, ...] = ()
 
     @property
     def letterhead(self) -> Letterhead:

@@ -26,6 +26,7 @@ from nurture.engine.deploy import afresh
 from nurture.engine.receive import receive
 from nurture.engine.sending import Sender
 from nurture.engine.settling import settle
+from nurture.engine.telling import Teller
 from nurture.engine.tick import tick
 from nurture.errors import Outdated
 from nurture.store import evidence
@@ -81,12 +82,14 @@ def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
         engine.store, engine.provider, engine.account, engine.links, senders=engine.senders,
         others=engine.others,
     )  # fmt: skip
+    teller = Teller(engine.store)
     try:
         works: Mapping[str, Work] = {
             "receive": lambda: _again(lambda: _receive(engine)),
             "tick": lambda: _again(lambda: _tick(engine)),
             "send": lambda: _again(lambda: _send(engine, sender)),
             "settle": lambda: _again(lambda: _settle(engine)),
+            "tell": lambda: _tell(engine, teller),
         }
         yield {name: partial(_unless_outdated, engine, work) for name, work in works.items()}
     finally:
@@ -178,6 +181,11 @@ def _settle(engine: Engine) -> None:
     settle(
         engine.store, engine.current(), engine.provider, engine.now(), account=engine.account, others=engine.others
     )  # fmt: skip
+
+
+def _tell(engine: Engine, teller: Teller) -> None:
+    while teller.turn(engine.current().rules.listeners, engine.now()).more and not engine.stop.is_set():
+        pass
 
 
 def _drain(engine: Engine, sender: Sender) -> None:

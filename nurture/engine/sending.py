@@ -18,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
+from nurture.engine.filling import half_done
 from nurture.engine.gate import Gate
 from nurture.engine.inviting import Boards
 from nurture.engine.moving import Reached, carry
@@ -335,17 +336,20 @@ class Sender:
         self, deployed: Deployed, claimed: list[attempts.Claimed], now: datetime
     ) -> list[tuple[attempts.Claimed, State, str]]:
         faults = []
+        done = half_done(self._store, deployed, claimed)
         for one in claimed:
             try:
                 if _too_late(deployed, one, now):
                     faults.append((one, State.CANCELLED, "its time was over before it could leave"))
                     continue
-                self._ready.append(self._written(deployed, one))
+                self._ready.append(self._written(deployed, one, done))
             except NurtureError as error:
                 faults.append((one, State.FAILED, str(error)))
         return faults
 
-    def _written(self, deployed: Deployed, claimed: attempts.Claimed) -> Ready:
+    def _written(
+        self, deployed: Deployed, claimed: attempts.Claimed, done: Mapping[tuple[int, str], int]
+    ) -> Ready:  # fmt: skip
         """The mail, written once: a later attempt posts the bytes that were frozen before the first."""
         if claimed.frozen is not None:
             return Ready(claimed, thaw(claimed.frozen), None, claimed.target)
@@ -358,6 +362,9 @@ class Sender:
             message_id=claimed.id,
             key=idempotency_key(claimed.id),
             offers=claimed.offers,
+            pages_done=done.get(
+                (claimed.enrollment.id, deployed.sequences[claimed.sequence].steps[claimed.step].root), 0
+            ),
             invited=self._boards.shown(self._store, deployed, claimed.sequence, claimed.step, claimed.invited),
         )
         return Ready(claimed, written.message, written.message.freeze(), written.target)

@@ -14,7 +14,7 @@ from nurture.journey.ledger import State
 from nurture.mail.checks import LINKS as LOOKING
 from nurture.mail.imagined import someone
 from nurture.providers import PROVIDERS
-from nurture.store import enrollments, events, messages, offers, pauses, people, suppressions
+from nurture.store import answers, enrollments, events, messages, offers, pauses, people, suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         places = enrollments.every_pass(tx, subscriber.id)
         mails = messages.of_subscriber(tx, subscriber.id)
         made = offers.of_subscriber(tx, subscriber.id)
+        said = answers.of_subscriber(tx, subscriber.id)
         happened = events.of_subscriber(tx, subscriber.id, EVENTS)
         barred = suppressions.of(tx, [email]).get(email)
         came = origins(tx, subscriber.id, iso)
@@ -52,6 +53,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "messages": [message(row) for row in mails],
         "offers": [_offer(one) for one in made],
         "answers": [answer for place in places for answer in _answers(place)],
+        "said": [_said(one) for one in said],
         "events": [_event(row) for row in happened],
         **came,
         "awards": [row.reason for row in happened if row.kind == "awarded"],
@@ -147,6 +149,15 @@ def offer_document(offer: offers.Offer, now: datetime) -> dict[str, object]:
         "deadline": iso(offer.deadline),
         "redeemed": iso(offer.redeemed_at),
     }
+
+
+def _said(one: answers.Said) -> dict[str, object]:
+    """An answer in the words its person read. `consent` is null but for a box to consent."""
+    return {
+        "sequence": one.sequence, "step": one.step, "field": one.field, "value": one.value, "question": one.question,
+        "words": one.words, "language": one.language, "consent": None if one.consent is None else bool(one.consent),
+        "at": iso(one.at),
+    }  # fmt: skip
 
 
 def _offer(offer: offers.Offer) -> dict[str, object]:

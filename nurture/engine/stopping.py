@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from nurture.engine import listening
 from nurture.engine.addresses import normalise
 from nurture.engine.moving import Reached, carry
 from nurture.journey.bounces import worn_out
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 WORDS = frozenset(ENDS_EVERYTHING.values())
 
 
-def end_people(tx: Connection, hit: Iterable[tuple[int, Event]]) -> list[Reached]:
+def end_people(tx: Connection, deployed: Deployed, hit: Iterable[tuple[int, Event]], now: datetime) -> list[Reached]:
     """Bar these people for what was reported of them, and say which of their places hear of it."""
     strength = suppressions.STRENGTH
     strongest: dict[int, Event] = {}
@@ -44,14 +45,25 @@ def end_people(tx: Connection, hit: Iterable[tuple[int, Event]]) -> list[Reached
         by_kind[event.kind].append(who)
     for kind, whom in by_kind.items():
         status = ENDS_EVERYTHING[kind]
-        for one in people.by_ids(tx, whom).values():
+        found = people.by_ids(tx, whom)
+        for one in found.values():
             suppressions.bar(tx, [one.email], status, since[one.id])
-        for who in people.stop(tx, whom, status):
+        stronger = people.stop(tx, whom, status)
+        for who in stronger:
             _say_stronger(tx, who, strongest[who])
+        news = [one for one in found.values() if one.status == "active" or one.id in stronger]
+        _tell(tx, deployed, [(one, status, strongest[one.id].reason) for one in news], now)
     return [
         (place, person, strongest[person.id])
         for place, person in enrollments.of_people(tx, sorted(strongest), lock=True)
     ]
+
+
+def _tell(tx: Connection, deployed: Deployed, refused: Iterable[tuple[Subscriber, str, str]], now: datetime) -> None:
+    """Others hear of people that get no more mail, and why."""
+    told = [(one, listening.Happened(kind, now, one.id, more={"because": why})) for one, kind, why in refused]
+    emails = {one.id: one.email for one, _ in told}
+    listening.tell(tx, deployed.rules.listeners, [happened for _, happened in told], emails, now)
 
 
 def _say_stronger(tx: Connection, who: int, event: Event) -> None:
@@ -79,6 +91,7 @@ def grade(tx: Connection, deployed: Deployed, bounced: Collection[int], now: dat
         found[one.id] = why
         suppressions.bar(tx, [one.email], "soft", now, why)
         people.stop(tx, [one.id], "bounced")
+        _tell(tx, deployed, [(one, "bounced", why)], now)
         event = Event(Kind.BOUNCED, now, reason=why)
         reached += [(place, person, event) for place, person in enrollments.of_people(tx, [one.id], lock=True)]
     carry(tx, deployed, reached, now)
@@ -106,6 +119,7 @@ def suppress(store: Store, deployed: Deployed, email: str, because: str, now: da
         suppressions.bar(tx, [address], "manual", now, because)
         if person is not None and person.status == "active":
             people.stop(tx, [person.id], "manual")
+            _tell(tx, deployed, [(person, "unsubscribed", because)], now)
             event = Event(Kind.UNSUBSCRIBED, now, reason=because)
             places = enrollments.of_people(tx, [person.id], lock=True)
             carry(tx, deployed, [(place, one, event) for place, one in places], now)

@@ -7,12 +7,14 @@ those of the language reference ("Clocks", "Late yes", "Never ask for what is do
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.journey import timing
 from nurture.journey.branching import UNSUBSCRIBE, Case, Outcome, added, end, follow, hold, lookup, resolve, says
 from nurture.journey.enrollment import Answer, Award, Effect, Ended, Enrollment, Facts, Grant, Kept, Save, Send, changed
 from nurture.journey.events import ENDS_EVERYTHING, Event, Kind
+from nurture.language.kinds import CLICKED, OUTSIDE
 from nurture.language.sequence import END, Arm
 from nurture.language.words import moment as read_moment
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nurture.language.sequence import Happening, Sequence, Step
+
+
+NOTHING_TYPED: Mapping[str, object] = MappingProxyType({})
 
 
 def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Facts, now: datetime) -> Outcome:
@@ -50,7 +55,7 @@ def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Fac
         case Kind.REPLIED:
             return _replied(case, enrollment, event)
         case Kind.ANSWERED:
-            return _answered(case, enrollment, event.step, event.answer, event.at)
+            return _answered(case, enrollment, event.step, event.answer, event.at, event.data)
         case Kind.HAPPENED:
             return _happened(case, enrollment, event)
         case _:
@@ -220,7 +225,7 @@ def _start_clock(case: Case, enrollment: Enrollment, event: Event, why: str) -> 
 
 def _clicked(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     step = case.sequence.steps.get(event.step)
-    if step is None or step.ask.kind != "click":
+    if step is None or step.ask.kind not in CLICKED:
         return enrollment, ()
     if event.human is None:
         return _judging(enrollment, event.judged_at), ()
@@ -255,7 +260,7 @@ def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     if enrollment.ended is None:
         goal = any(_is(happening, event) for happening in case.sequence.goal)
         if goal or any(_is(happening, event) for happening in case.sequence.stop):
-            kept, effects = _keep(enrollment, asked[-1], "yes", event.at) if asked else (enrollment, ())
+            kept, effects = _keep(case, enrollment, asked[-1], "yes", event.at) if asked else (enrollment, ())
             ended, ending = end(case, kept, "goal" if goal else "stopped", _words(event))
             return ended, (*effects, *ending)
     if asked:
@@ -267,15 +272,26 @@ def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     return enrollment, ()
 
 
-def _answered(case: Case, enrollment: Enrollment, step_name: str, value: str | int | None, at: datetime) -> Outcome:
-    """A yes, in time or late. A late yes pulls forward, never back."""
+def _answered(
+    case: Case, enrollment: Enrollment, step_name: str, value: str | int | None, at: datetime,
+    typed: Mapping[str, object] = NOTHING_TYPED,
+) -> Outcome:  # fmt: skip
+    """A yes, in time or late. A late yes pulls forward, never back. `typed` is what the fields of a form hold."""
     step = case.sequence.steps.get(step_name)
     if step is None or value is None or (step.ask.answers and value not in step.ask.answers):
         return enrollment, ()
     known = enrollment.answers.get(step.root)
     if known is not None and (known.value == value or enrollment.phase != "waiting" or enrollment.led_by != step.root):
         return enrollment, ()  # an answer whose branch has mailed is fixed
-    kept, effects = _keep(enrollment, step, value, at, again=known is not None)
+    learned = {field.save: typed[field.save] for field in step.ask.fields if field.save in typed}
+    for name, one in learned.items():
+        case = case.knowing(name, one)
+    kept, effects = _keep(case, enrollment, step, value, at, again=known is not None)
+    effects = (*(Save(name, one) for name, one in learned.items()), *effects)
+    if step.ask.grants and step.root not in kept.offers:
+        until = case.now if step.ask.expires is None else timing.round_up_to_minute(_deadline(case, kept, step))
+        kept = changed(kept, offers=added(kept.offers, step.root, until))
+        effects = (*effects, Grant(step.root, step.ask.name, step.ask.code, until))
     if kept.ended is not None and not (kept.ended == "finished" and kept.ended_by_no):
         return kept, effects
     if step.ask.save:
@@ -305,7 +321,7 @@ def _earlier(kept: Enrollment, moved: Enrollment, step: Step) -> Enrollment:
 
 
 def _keep(
-    enrollment: Enrollment, step: Step, value: str | int, at: datetime, *, again: bool = False
+    case: Case, enrollment: Enrollment, step: Step, value: str | int, at: datetime, *, again: bool = False
 ) -> tuple[Enrollment, tuple[Effect, ...]]:
     """Record a kept ask once; a changed answer replaces the old one without being kept twice."""
     if step.root in enrollment.answers and not again:
@@ -314,9 +330,23 @@ def _keep(
     effects: list[Effect] = [Save(step.ask.save, value)] if step.ask.save else []
     if not again:
         effects.append(Kept(step.root, value))
-        if step.award:
-            effects.append(Award(step.award))
-    return changed(enrollment, answers=answers), tuple(effects)
+    kept = changed(enrollment, answers=answers)
+    known = case.knowing(step.ask.save, value) if step.ask.save else case
+    fresh = _badges(known, kept, step)
+    if fresh:
+        kept = changed(kept, awards={**kept.awards, **dict.fromkeys(fresh, at)})
+        effects += [Award(name, step.root) for name in fresh]
+    return kept, tuple(effects)
+
+
+def _badges(case: Case, kept: Enrollment, step: Step) -> list[str]:
+    """The badges that this kept ask brings, none of which the person has."""
+    if not (step.award or case.sequence.badges):
+        return []
+    known = lookup(kept, case.facts)
+    earned = [badge.name for badge in case.sequence.badges.values() if badge.condition and badge.condition.test(known)]
+    given = [step.award] if step.award else []
+    return [name for name in dict.fromkeys((*given, *earned)) if name not in kept.awards]
 
 
 def _changed(case: Case, enrollment: Enrollment) -> Enrollment:
@@ -365,8 +395,7 @@ def _is_asked(step: Step, event: Event) -> bool:
 def _done_key(step: Step) -> str:
     if step.ask.kind == "refer":
         return f"friends:{step.ask.friends}"
-    kinds = {"event": "event", "buy": "bought"}
-    return f"{kinds[step.ask.kind]}:{step.ask.name}" if step.ask.kind in kinds else ""
+    return f"{OUTSIDE[step.ask.kind]}:{step.ask.name}" if step.ask.kind in OUTSIDE else ""
 
 
 def _stands(case: Case, enrollment: Enrollment) -> int:

@@ -36,6 +36,7 @@ class Enrollment:
     while a planned mail has not left, and after the end. `asked` are the steps whose mail has left, in order: the
     person stands at the last. `answers` are kept asks by root step. `done` are happenings that asks of this sequence
     wait for (`"event:cart_added"`, `"bought:review"`), since the pass began. `offers` are deadlines by root step.
+    `awards` are badges by name, each given once.
     `judging_until` is when the last act that is still being judged will have its verdict. `waits_for` is the moment's
     text while a wait hangs on a date that can change; `fixed` is true when it has a clock time, which holds against
     window and gap. `led_by` is the root step of the answer that led to the waiting
@@ -55,6 +56,7 @@ class Enrollment:
     answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
     done: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     offers: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    awards: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     last_mail_at: datetime | None = None
     judging_until: datetime | None = None
     waits_for: str = ""
@@ -149,7 +151,7 @@ class Save:
     """Keep an answer as an attribute of the person."""
 
     name: str
-    value: str | int
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +166,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Award:
-    """Give the person a badge."""
+    """Give the person a badge, for keeping the ask of this step."""
 
     name: str
+    step: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,56 +1,36 @@
-"""The kinds of ask, one table; and how what is written becomes an Ask. Steps and branches are not known here."""
+"""How what is written becomes an Ask. Steps and branches are not known here."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from nurture.language import words
-from nurture.language.sequence import Ask, AskKind
-from nurture.language.values import allow, excused, known, line_of, name_of, parsed, text_of, whole_of
-from nurture.language.yaml import Scalar, Table, key_of
+from nurture.language.forms import read_answers, read_pages, saved_answer
+from nurture.language.kinds import KINDS
+from nurture.language.sequence import Ask
+from nurture.language.targets import read_target
+from nurture.language.values import allow, excused, known, line_of, name_of, one_of, parsed, text_of, whole_of
+from nurture.language.yaml import Scalar, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from nurture.language.faults import Faults
-    from nurture.language.sequence import AnswerKey, People
+    from nurture.language.sequence import People
     from nurture.language.yaml import Node
 
 
-@dataclass(frozen=True, slots=True)
-class AskForm:
-    """What an ask of one kind is made of, beside the key that names it. `later` kinds are known but do not work yet."""
-
-    size: int
-    keys: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    later: bool = False
-
-
-KINDS: Mapping[AskKind, AskForm] = MappingProxyType(
-    {
-        "click": AskForm(1, keys=("to",), required=("to",)),
-        "poll": AskForm(1, keys=("answers", "save"), required=("answers",)),
-        "download": AskForm(2, keys=("label",)),
-        "watch": AskForm(2, later=True),
-        "reply": AskForm(2, keys=("label",)),
-        "form": AskForm(3, later=True),
-        "event": AskForm(3, keys=("label", "to"), required=("to",)),
-        "refer": AskForm(4, keys=("friends", "signup", "label"), required=("friends",)),
-        "buy": AskForm(5, keys=("label", "price", "to", "code", "expires", "missed"), required=("to",)),
-    }
-)
 BIGGEST = 5
 MOST_FRIENDS = 1_000
 PLACEHOLDER = Ask("click", "", 1)
 """Stands where an ask could not be read, so that the rest of the page can be."""
 
-_EXPRESSION = re.compile(r"\{\{.*?\}\}")
-_START_NAME = re.compile(r"\bstart\.(\w+)")
+ENOUGH = 60
+"""How much of a video has to be played where nothing else is written, in percent."""
+
+_PERCENT = re.compile(r"(\d{1,3})\s*%")
 
 
 def read_ask(table: Table, people: People, start: Collection[str], faults: Faults) -> Ask:
@@ -63,7 +43,7 @@ def read_ask(table: Table, people: People, start: Collection[str], faults: Fault
         what = f"a mail has one ask, and this one has two: {named[0].text} and {named[1].text}; make a step of each"
         faults.add("E103", named[1].mark, what)
         return PLACEHOLDER
-    kind = cast("AskKind", named[0].text)
+    kind = named[0].text
     form = KINDS[kind]
     if form.later:
         faults.add("E103", named[0].mark, f"the ask '{kind}' comes in a later version; ask for a click or a poll")
@@ -85,42 +65,54 @@ def _no_kind(table: Table, faults: Faults) -> None:
     faults.add("E102", table.mark, f"this ask names no kind; begin it with one of {known_kinds}")
 
 
-def missing(kind: AskKind, key: str) -> str:
+def missing(kind: str, key: str) -> str:
     """What to say of an ask that lacks a key it needs."""
     if key == "answers":
         return "this poll has no answers; write answers: {yes_please: Yes please, not_now: Not now}"
     if key == "friends":
         return "say how many friends it takes, as in friends: 3"
+    if key == "pages":
+        return "this form has no pages; write pages: and a list, each with fields: [{text: What do you sell?, save: trade}]"
     return f"this {kind} leads nowhere; write to: https://…"
 
 
-def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], faults: Faults) -> Ask:
+def _ask(kind: str, table: Table, people: People, start: Collection[str], faults: Faults) -> Ask:
     def line(key: str) -> str:
         node = table.get(key)
         return "" if node is None else line_of(node, faults, key)
 
     first = table.values[kind]
     form = KINDS[kind]
-    answers = _answers(table.get("answers"), faults) if kind == "poll" else {}
+    answers = read_answers(table.get("answers"), faults) if kind == "poll" else {}
     size = form.size
     if (node := table.get("size")) is not None:
         size = whole_of(node, faults, "size", 1, BIGGEST) or size
     words_, name = "", ""
-    match kind:
-        case "click" | "poll" | "reply" | "refer":
+    match form.carries:
+        case "words":
             words_ = line_of(first, faults, "the words of the ask")
-        case "download":
+        case "file":
             name = _file(first, faults)
+        case "name":
+            name = name_of(first, faults, kind) if isinstance(first, Scalar) else line_of(first, faults, kind)
         case "event":
             name = known(first, people.events, faults, "event")
-        case _:
+        case "product":
             name = known(first, people.products, faults, "product")
-    label = line("label") or {"click": words_, "reply": "Reply", "refer": words_}.get(kind, "")
+    label = line("label") or (form.label if kind == "reply" else "" if kind == "poll" else words_)
     expires = None
-    if kind == "buy" and (node := table.get("expires")) is not None:
+    if "expires" in form.keys and (node := table.get("expires")) is not None:
         expires = parsed(node, words.duration, faults, "expires")
-    code, pool = _code(table.get("code"), faults) if kind == "buy" else ("", "")
+    code, pool = _code(table.get("code"), faults) if "code" in form.keys else ("", "")
+    if kind == "form" and expires is not None and not (code or pool) and not excused(table, "code", form.keys):
+        what = "expires is how long the code of a form is good, and this form has none; write code: {pool: NAME}"
+        faults.add("E103", table.keys["expires"].mark, what)
     save = table.get("save") if kind == "poll" else None
+    to, shown = "", table.get("to") if "to" in form.keys else None
+    if kind == "watch" and isinstance(shown, Scalar) and "//" not in shown.text and not shown.text.startswith("{{"):
+        name = _file(shown, faults)
+    else:
+        to = read_target(shown, start, faults)
     friends, signup = _friends(table, people, faults) if kind == "refer" else (0, "")
     return Ask(
         kind=kind,
@@ -128,9 +120,9 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
         size=size,
         name=name,
         label=label or ("" if kind == "poll" else _default_words(kind, name)),
-        to=read_target(table.get("to"), start, faults) if "to" in form.keys else "",
+        to=to,
         answers=MappingProxyType(answers),
-        save="" if save is None else _save(save, answers, people, faults),
+        save="" if save is None else saved_answer(save, answers, people, faults),
         price=line("price") if kind == "buy" else "",
         code=code,
         pool=pool,
@@ -138,6 +130,9 @@ def _ask(kind: AskKind, table: Table, people: People, start: Collection[str], fa
         missed=_missed(table.get("missed"), faults) if kind == "buy" else "",
         friends=friends,
         signup=signup,
+        pages=read_pages(table.get("pages"), people, faults) if kind == "form" else (),
+        at_least=_share(table.get("at_least"), faults) if kind == "watch" else 0,
+        results=_results(table.get("results"), faults) if kind == "poll" else False,
     )
 
 
@@ -153,6 +148,21 @@ def _friends(table: Table, people: People, faults: Faults) -> tuple[int, str]:
         )
         faults.add("E205", table.keys["refer"].mark, what)
     return many or 1, next(iter(people.signups), "")
+
+
+def _share(node: Node | None, faults: Faults) -> int:
+    """How much of a video has to be played, in percent."""
+    if node is None:
+        return ENOUGH
+    match = _PERCENT.fullmatch(node.text.strip()) if isinstance(node, Scalar) else None
+    if match is None or not 1 <= int(match[1]) <= 100:
+        faults.add("E103", node.mark, "at_least is a whole percentage from 1% to 100%, such as 60%")
+        return ENOUGH
+    return int(match[1])
+
+
+def _results(node: Node | None, faults: Faults) -> bool:
+    return node is not None and one_of(node, ("shown", "hidden"), faults, "way to treat results") == "shown"
 
 
 def _code(node: Node | None, faults: Faults) -> tuple[str, str]:
@@ -182,45 +192,14 @@ def _missed(node: Node | None, faults: Faults) -> str:
     return target
 
 
-def _default_words(kind: AskKind, name: str) -> str:
-    return {"download": f"Download {name.rpartition('/')[2]}", "buy": f"Get the {name.replace('_', ' ')}"}.get(
-        kind, "Continue"
-    )
-
-
-def _answers(node: Node | None, faults: Faults) -> dict[AnswerKey, str]:
-    found: dict[AnswerKey, str] = {}
-    if node is None:
-        return found
-    if not isinstance(node, Table):
-        faults.add("E103", node.mark, "answers are names with words, as in {home: A home loan, auto: An auto loan}")
-        return found
-    for key, value in node:
-        name = key_of(key)
-        if isinstance(name, str):
-            name_of(key, faults, "answer")
-        found[name] = line_of(value, faults, f"the words of '{name}'")
-    if len(found) < 2 and not node.valueless:
-        faults.add("E103", node.mark, "a poll has two answers or more; to ask for one thing, write click")
-    return found
-
-
-def _save(node: Node, answers: Mapping[AnswerKey, str], people: People, faults: Faults) -> str:
-    name = known(node, people.attributes, faults, "attribute")
-    kind = people.attributes.get(name, "text")
-    if kind in ("date", "yearly", "yes_no"):
-        faults.add("E103", node.mark, f"'{name}' is of the kind {kind}, which cannot hold an answer; make it a text")
-    elif kind == "number":
-        worded = [answer for answer in answers if isinstance(answer, str)]
-        if worded:
-            faults.add("E103", node.mark, f"'{name}' is a number, which cannot hold the answer '{worded[0]}'")
-    elif isinstance(kind, tuple):
-        for answer in answers:
-            if str(answer) not in kind:
-                what = f"'{name}' cannot be '{answer}'; add it to the words of {name} in people.yaml"
-                faults.add("E103", node.mark, what)
-                break
-    return name
+def _default_words(kind: str, name: str) -> str:
+    form = KINDS[kind]
+    match form.carries:
+        case "file":
+            return f"Download {name.rpartition('/')[2]}"
+        case "product":
+            return f"Get the {name.replace('_', ' ')}"
+    return form.label
 
 
 def _file(node: Node, faults: Faults) -> str:
@@ -229,39 +208,3 @@ def _file(node: Node, faults: Faults) -> str:
         faults.add("E103", node.mark, f"'{name}' is not in the folder files; write its name there, as in guide.pdf")
         return ""
     return name
-
-
-def read_target(node: Node | None, start: Collection[str], faults: Faults) -> str:
-    """A web address; it may hold `{{ start.NAME }}`."""
-    if node is None:
-        return ""
-    written = text_of(node, faults, "to").strip()
-    if not written:
-        return ""
-    for expression in _EXPRESSION.findall(written):
-        for name in _START_NAME.findall(expression):
-            if name not in start:
-                hint = faults.hint(name, start) or "; people.yaml declares the data of events"
-                faults.add("E205", node.mark, f"unknown name 'start.{name}'{hint}")
-    if (complaint := _complaint(written)) is not None:
-        faults.add("E103", node.mark, complaint)
-        return ""
-    return written
-
-
-def _complaint(written: str) -> str | None:
-    bare = _EXPRESSION.sub("x", written)
-    if written.startswith("{{"):
-        return None
-    try:
-        parts = urlsplit(bare)
-        host = parts.hostname
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
-        return f"'{written}' is not a web address; write it in full, like https://example.com/page"
-    if any(sign.isspace() or ord(sign) < 32 for sign in bare):
-        return f"'{written}' has a space in it; write %20 instead"
-    if parts.username or parts.password:
-        return "a web address in a mail must not hold a user name or password; remove what stands before the @"
-    return None

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from nurture.language.sequence import AskKind, AtClock, AtInstant, Exit, Goto, Split, target_name
+from nurture.language.kinds import OUTSIDE
+from nurture.language.sequence import AtClock, AtInstant, Exit, Goto, Split, target_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class Node:
     kind: NodeKind
     words: str = ""
     subject: str = ""
-    ask: AskKind | None = None
+    ask: str | None = None
     size: int = 0
     price: str = ""
     again: str = ""
@@ -133,9 +134,8 @@ def _no(step: Step) -> Iterator[Edge]:
 
 def _is_goal(sequence: Sequence, step: Step) -> bool:
     """Whether the yes of this step is the goal itself, which ends the pass before any branch is looked at."""
-    kinds = {"buy": "bought", "event": "event"}
     return any(
-        happening.kind == kinds.get(step.ask.kind) and happening.name in ("", step.ask.name)
+        happening.kind == OUTSIDE.get(step.ask.kind) and happening.name in ("", step.ask.name)
         for happening in sequence.goal
     )
 

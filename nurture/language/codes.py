@@ -36,6 +36,13 @@ _ASKED = """\
     no: %s
 
 """
+_SAID = """\
+proof:
+  - quote: I had three quotes the same day.
+    name: Tom Reed, York
+    for: everyone
+"""
+_PROVEN = f"{_HEAD}{_TOUR}\n{_SAID}"
 _MAIL = "Hello,\n\n{{ ask }}\n"
 _PEOPLE = """\
 attributes: {first_name: text}
@@ -375,6 +382,13 @@ _ALL = (
         "Late answers are common. Move the step that the yes leads to below the one that silence leads to.",
         _steps(_two("    yes: tour\n", "    no: other\n") + "\n" + _TOUR + "\n  other:\n    subject: Something else\n    ask: {click: Show me that, to: https://example.com/that}\n    yes: end\n    no: end\n"),
         _steps(_two("    yes: tour\n", "    no: other\n") + "\n  other:\n    subject: Something else\n    ask: {click: Show me that, to: https://example.com/that}\n    yes: end\n    no: end\n\n" + _TOUR),
+    ),
+    Code(
+        "W409", "proof is stale or unused",
+        "No mail of the sequence shows its proof, or an entry does not say for whom it is, or was said more than two years ago.",
+        "What nobody sees persuades nobody, and words of someone unlike the reader, or that nobody would say any more, persuade less than none.",
+        _project(_PROVEN, _SAID),
+        _project(_PROVEN, "{{ proof }}", "templates/tour.md", **{"templates/tour.md": "Hello,\n\n{{ proof }}\n\n{{ ask }}\n"}),
     ),
     Code(
         "W410", "a rule under changes: is done",

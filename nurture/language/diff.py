@@ -205,7 +205,7 @@ def _sequence_words(before: Sequence, after: Sequence) -> Iterator[str]:
     said = (
         ("start", "it starts otherwise"), ("goal", "another goal"), ("stop", "it is stopped by other things"),
         ("dates", "other dates"), ("priority", "another priority"), ("sender", "another sender"),
-        ("reply_to", "replies go elsewhere"), ("title", "another title"),
+        ("reply_to", "replies go elsewhere"), ("title", "another title"), ("proof", "other proof"), ("badges", "other badges"),
     )  # fmt: skip
     now = names_now(before, after)
     renamed_start = replace(before.start, go=_renamed_go(before.start.go, now))

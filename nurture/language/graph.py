@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from nurture.language import placing
 from nurture.language.chart import Chart, Edge, Node, chart, label, spread
+from nurture.language.kinds import KINDS
 from nurture.language.placing import PILL, ROW, Line, Spot, place
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _card(node: Node, count: int | None) -> str:
     return (
         f"<title>{escape(f'{node.id}: {node.subject}')}</title>"
         f'<rect class="box" width="{width:g}" height="{height:g}" rx="12"/>'
-        f'<g class="icon" transform="translate(14 12)">{ICONS[str(node.ask)]}</g>'
+        f'<g class="icon" transform="translate(14 12)">{KINDS[str(node.ask)].icon}</g>'
         f'<text class="name" x="38" y="26">{escape(placing.cut(node.id, 124, 15))}</text>{words}'
         f'<text class="kind" x="14" y="{height - 12:g}">{escape(_kind(node))}</text>{dots}'
         f"{_badge(node, (width - 32, 21), count)}"
@@ -232,18 +233,3 @@ def _rows(rows: list[str], middle: Spot) -> str:
         f'<tspan x="{middle[0]:g}" y="{top + ROW * row:g}">{escape(line)}</tspan>' for row, line in enumerate(rows)
     )
     return f'<text text-anchor="middle">{lines}</text>'
-
-
-ICONS: Mapping[str, str] = MappingProxyType(
-    {
-        "click": '<path d="M4 3l11 4.5-4.8 1.7L8.5 14z"/>',
-        "poll": '<path d="M4 15V9M9 15V3M14 15v-4"/>',
-        "download": '<path d="M9 2.5v8.5M5.5 7.8L9 11.3l3.5-3.5M3.5 15h11"/>',
-        "watch": '<circle cx="9" cy="9" r="6.5"/><path d="M7.5 6.3v5.4L12 9z"/>',
-        "reply": '<path d="M7 4L3 8l4 4M3 8h6.5a5 5 0 0 1 5 5v1.5"/>',
-        "form": '<rect x="3.5" y="2.5" width="11" height="13" rx="2"/><path d="M6.5 6.5h5M6.5 9.5h5M6.5 12.5h2.5"/>',
-        "event": '<path d="M10 2L4.5 10H9l-1 6 5.5-8H9z"/>',
-        "refer": '<circle cx="6.5" cy="6" r="2.7"/><path d="M2 15c0-3 2-4.5 4.5-4.5S11 12 11 15M13.5 5v5M11 7.5h5"/>',
-        "buy": '<path d="M3.5 6h11l-1 9.5h-9zM6.3 8V5a2.7 2.7 0 0 1 5.4 0v3"/>',
-    }
-)

@@ -25,6 +25,9 @@ NOTHING: Final[Values] = frozenset({UNKNOWN})
 OFFER: Final[Path] = ("offer",)
 """Whether an offer was made: `offer.deadline` and `offer.code` are known from then on."""
 
+PROOF: Final[Path] = ("proof",)
+"""Whether something that others said is for them."""
+
 _JINJA = Environment(autoescape=False)  # noqa: S701 - it only parses; nothing is rendered here
 _FLIPPED = {"eq": "ne", "ne": "eq"}
 
@@ -73,6 +76,8 @@ def path_of(node: nodes.Node) -> Path | None:
             return ("answers", step)
         case nodes.Getattr(node=nodes.Name(name="offer")):
             return OFFER
+        case nodes.Getattr(node=nodes.Name(name="proof")):
+            return PROOF
         case nodes.Getattr(node=nodes.Name(name=group), attr=name):
             return (group, name)
         case nodes.Getitem(node=nodes.Name(name=group), arg=nodes.Const(value=str() as name)):

@@ -34,6 +34,7 @@ class Page:
     order: tuple[str, ...] = ()
     names: Names = field(default_factory=Names)
     dates: frozenset[str] = frozenset()
+    badges: tuple[str, ...] = ()
     guesses: dict[int, set[int]] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
     fallen: dict[str, Mark] = field(default_factory=dict)

@@ -13,11 +13,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nurture.language.conditions import UNKNOWN, UNREAD
+from nurture.language.kinds import OUTSIDE
 from nurture.language.knowing import NOTHING, OFFER, Known, Sample, Values, after
 from nurture.language.sequence import ALWAYS_KNOWN, Goto, Split
 
 if TYPE_CHECKING:
     from nurture.language.conditions import Path
+    from nurture.language.forms import Field
     from nurture.language.sequence import Arm, Go, People, Sequence, Step
 
 SAMPLES: Mapping[str, object] = {"text": "Ann", "number": 12, "date": "2026-06-15", "yearly": "06-15", "yes_no": True}
@@ -78,10 +80,14 @@ def _ways_out(sequence: Sequence, step: Step, here: Arrival) -> Iterator[tuple[s
     made = _offered(here.known, step, yes=True)
     for arms, answers in _answered(step):
         # what was done before it could be asked is not asked: its yes is taken, and it counts as no answer
-        skipped = NOTHING if step.ask.kind in ("event", "buy") else frozenset()
+        skipped = NOTHING if step.ask.kind in OUTSIDE else frozenset()
         known = made.having(("answers", step.root), answers | skipped)
         if step.ask.save:
             known = known.having((step.ask.save,), answers)
+        for field in step.ask.fields:
+            known = known.having(
+                (field.save,), _typed(field) | (known.of((field.save,)) if field.optional else frozenset())
+            )
         for target, there in _along(arms, _meanwhile(sequence, step, known, arms)):
             yield target, Arrival(there, kept)
 
@@ -93,8 +99,19 @@ def _answered(step: Step) -> Iterator[tuple[tuple[Arm, ...], Values]]:
         yield arms, frozenset({answer})
 
 
+def _typed(field: Field) -> Values:
+    """What a field of a form can bring to its attribute."""
+    if field.kind == "choice":
+        return frozenset(key if field.saved == "number" else str(key) for key in field.answers)
+    if field.kind == "consent" and not field.optional:
+        return frozenset({True})
+    return samples(field.saved)
+
+
 def _offered(known: Known, step: Step, *, yes: bool) -> Known:
     """A mail that asks to buy makes its offer; one that is not sent (bought already, or its `until` over) does not."""
+    if step.ask.grants and yes:
+        return known.having(OFFER, frozenset({True}))
     if step.ask.kind != "buy":
         return known
     unsent = known.of(OFFER) if yes or step.until is not None else frozenset()

@@ -104,7 +104,7 @@ def _translate(
         if not twin and step.template in templates:
             missing.append(_no_twin(step, language, read_))
         file = f"{step.ask.name.rpartition('.')[0]}.{language}.{step.ask.name.rpartition('.')[2]}"
-        ask = replace(step.ask, name=file) if step.ask.kind == "download" and file in downloads else step.ask
+        ask = replace(step.ask, name=file) if step.ask.kind in FROM_FILES and file in downloads else step.ask
         steps[step.name] = replace(step, template=twin or step.template, ask=ask)
     read_ = replace(read_, steps=MappingProxyType(steps))
     sequences[name] = replace(main, languages=MappingProxyType({**main.languages, code: read_}))
@@ -225,12 +225,18 @@ def _mark_of(sequence: Sequence, key: str, happening: Happening) -> Mark:
     return sequence.marks.get((key,), Mark(1, 1))
 
 
+FROM_FILES = ("download", "watch")
+"""Kinds of ask whose `name` is a file in the folder files."""
+
+
 def _missing_downloads(sequence: Sequence, downloads: Mapping[str, bytes]) -> list[Problem]:
     found = []
     for step in sequence.steps.values():
         ask = step.ask
-        if ask.kind == "download" and ask.name and not step.repeats and ask.name not in downloads:
-            mark = sequence.marks.get(("steps", step.name, "ask", "download"), Mark(1, 1))
+        if ask.kind in FROM_FILES and ask.name and not step.repeats and ask.name not in downloads:
+            mark = sequence.marks.get(
+                ("steps", step.name, "ask", "download" if ask.kind == "download" else "to"), Mark(1, 1)
+            )
             hint = did_you_mean(ask.name, downloads) or f"; put the file into the folder {DOWNLOADS.rstrip('/')}"
             message = f"{DOWNLOADS}{ask.name} does not exist{hint}"
             found.append(Problem(sequence.file, mark.line, mark.column, "W411", message, mark.width))

@@ -10,12 +10,14 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from nurture.language import checks, words
+from nurture.language import badges, checks, words
+from nurture.language.badges import read_badges
 from nurture.language.changes import read_changes
 from nurture.language.conditions import Names
 from nurture.language.faults import Faults
 from nurture.language.happenings import read_happenings, read_start, start_data
 from nurture.language.page import Page
+from nurture.language.proof import read_proof
 from nurture.language.sending import read_address, read_send
 from nurture.language.sequence import ALWAYS_KNOWN, ENGLISH, AtInstant, Mark, Moment, SendRules, Sequence, Start
 from nurture.language.steps import read_asks, read_steps
@@ -30,9 +32,8 @@ if TYPE_CHECKING:
 
 KEYS = (
     "title", "language", "start", "goal", "stop", "from", "reply_to", "send", "within", "dates", "priority", "steps",
-    "tests", "changes", "challenge",
+    "tests", "changes", "proof", "badges", "challenge",
 )  # fmt: skip
-LATER_KEYS = ("proof", "badges")
 REQUIRED = {
     "start": "write what begins it, as in start: joined",
     "from": "write who sends its mails, as in from: Ada Bright <ada@example.com>",
@@ -103,6 +104,8 @@ def _sequence(root: Table, name: str, page: Page) -> Sequence | None:
     goal = read_happenings(root.values["goal"], page) if "goal" in root.keys else ()
     stop = read_happenings(root.values["stop"], page) if "stop" in root.keys else ()
     within, has_within = _within(root, page)
+    given = read_badges(root.get("badges"), page)
+    page.badges = tuple(given)
     sequence = Sequence(
         name=name,
         title=_line(root.get("title"), page, "title") or name.replace("-", " ").replace("_", " ").capitalize(),
@@ -121,18 +124,18 @@ def _sequence(root: Table, name: str, page: Page) -> Sequence | None:
         language=_language(root.get("language"), page),
         changes=read_changes(root.get("changes"), page),
         challenge=_challenge(root.get("challenge"), page),
+        proof=read_proof(root.get("proof"), page),
+        badges=given,
         file=faults.file,
         marks=MappingProxyType(marks(root)),
     )
+    badges.check(sequence, faults)
     checks.check(sequence, page, {step: key.mark for step, key in steps.keys.items()})
     return sequence
 
 
 def _refuse_keys(root: Table, faults: Faults) -> None:
-    for key in LATER_KEYS:
-        if key in root.keys:
-            faults.add("E103", root.keys[key].mark, f"'{key}' comes in a later version; remove it")
-    allow(root, (*KEYS, *LATER_KEYS), faults, offer=KEYS)
+    allow(root, KEYS, faults)
     for key, how in REQUIRED.items():
         if key not in root.keys and not excused(root, key, KEYS):
             faults.add("E102", Mark(1, 1), f"this sequence has no '{key}'; {how}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nurture.language import schema, schema_asks, schema_files
-from nurture.language.asks import KINDS
+from nurture.language.kinds import KINDS
 from nurture.language.schema_words import Schema
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ BY_KEY: Mapping[str, str] = {
     "when": KINDS_OF_VALUE["happenings"],
     "days": "days, or a list",
     "events": "names with their data, or a list",
+    "for": "answers and attributes, or `everyone`",
     "again": "`never`, `always` or a [length of time](#lengths-of-time)",
 }
 """Where a key has several forms."""
@@ -87,14 +88,11 @@ def _example(key: str, value: object) -> str:
 
 def _kinds_of_ask() -> str:
     rows = ["| ask | a yes is | other keys | size |", "|---|---|---|---|"]
-    words = schema_asks.kind_words()
     for kind, form in KINDS.items():
         if form.later:
             continue
-        what = str(words[kind]["description"]).removesuffix(f" Size {form.size}.")
         keys = ", ".join(f"`{key}`" + (" (required)" if key in form.required else "") for key in form.keys)
-        (example, *_) = cast("list[object]", words[kind]["examples"])
-        rows.append(f"| `{kind}: {_written(example)}` | {what} | {keys} | {form.size} |")
+        rows.append(f"| `{kind}: {form.example}` | {form.says} | {keys} | {form.size} |")
     return "\n".join(rows)
 
 
@@ -153,6 +151,8 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "expect": _inner("sequence", "definitions", "story", "properties", "expect"),
     "translation": _inner("language", "definitions", "step"),
     "translation_ask": _inner("language", "definitions", "ask"),
+    "proof": _inner("sequence", "definitions", "proof"),
+    "badge": _inner("sequence", "definitions", "badge"),
     "people": _inner("people"),
     "signup": _inner("people", "definitions", "signup"),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nurture.language import schema_asks, schema_stories
 from nurture.language.changes import WAITING
+from nurture.language.proof import EVERYONE
 from nurture.language.schema_words import (
     DRAFT,
     NAME,
@@ -140,6 +141,19 @@ def top_keys() -> Mapping[str, Schema]:
             "type": "array",
             "items": ref("story"),
         },
+        "proof": {
+            "description": "What others said, for mails to show to people like them: {{ proof }}.",
+            "type": "array",
+            "items": ref("proof"),
+            "examples": [[{"quote": "I sold in a week.", "name": "Lena Berg, teacher", "for": {"question": "home"}}]],
+        },
+        "badges": {
+            "description": "What people get for the asks they keep, by name.",
+            "type": "object",
+            "propertyNames": ref("name"),
+            "additionalProperties": ref("badge"),
+            "examples": [{"keen": {"title": "Keen", "if": "kept >= 3"}}],
+        },
         "changes": {
             "description": "What this edit means for the people inside, by step. Read by the one apply that needs it.",
             "type": "object",
@@ -229,6 +243,8 @@ def forms() -> dict[str, Schema]:
         ),
         "story": schema_stories.story(),
         "change": change(),
+        "proof": proof(),
+        "badge": badge(),
     }  # fmt: skip
 
 
@@ -245,6 +261,43 @@ def named_happenings() -> dict[str, Schema]:
         "goal": text("Another sequence reached its goal.", "trial"),
         "at": say(ref("moment"), "For start only: a moment, or the name of one.", "3 days before renewal"),
     }
+
+
+def badge() -> Schema:
+    return keyed(
+        {
+            "title": text("What it is called in mails.", "Keen"),
+            "if": say(ref("condition"), "When it is given; looked at whenever an ask is kept.", "kept >= 3"),
+        },
+        required={"title": "this badge has no title; write title: and its words"},
+    )
+
+
+def proof() -> Schema:
+    whom: Schema = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": choose((is_a("array"), items(ref("text"))), otherwise=ref("text")),
+        "errorMessage": "write {STEP: ANSWER}, an attribute and its value, or everyone",
+    }
+    everyone: Schema = {"const": EVERYONE, "errorMessage": f"write {EVERYONE}, or {{STEP: ANSWER}}"}
+    return keyed(
+        {
+            "quote": text("What they said.", "I sold in a week."),
+            "name": text("Who said it.", "Lena Berg, teacher"),
+            "picture": pattern(r"^https://\S+$", "a whole address: https://example.com/lena.jpg", "https://example.com/lena.jpg"),
+            "date": pattern(rf"^{DATE}$", "when they said it; after two years check calls it stale: 2026-03-01", "2026-03-01"),
+            "for": say(
+                choose((is_a("string"), everyone), otherwise=whom),
+                "For whom: answers and attributes that all must be so, a list meaning any; or everyone.",
+                {"question": "home"}, {"plan": ["free", "pro"]}, EVERYONE,
+            ),
+        },
+        required={
+            "quote": "this proof quotes nobody; write quote: and the words",
+            "name": "this proof does not say who said it; write name:",
+        },
+    )  # fmt: skip
 
 
 def _happening(*, at: bool = False) -> Schema:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from nurture.language.asks import KINDS, MOST_FRIENDS, missing
-from nurture.language.schema_words import NAME, Schema, choose, has, is_a, keyed, ref, say, text
+from nurture.language.asks import MOST_FRIENDS, missing
+from nurture.language.forms import FIELD_KINDS
+from nurture.language.kinds import KINDS
+from nurture.language.schema_words import NAME, Schema, choice, choose, has, is_a, items, keyed, ref, say, text
+
+CARRIED = {"event": "event", "product": "product", "name": "name"}
+"""What a kind's own key holds, where that is not just text."""
 
 
 def kind_words() -> dict[str, Schema]:
     return {
-        "click": text("A click by a person. The words of the button. Size 1.", "Show me how it works"),
-        "poll": text("One question, answered with one tap and confirmed on a page. Size 1.", "Home loan or auto loan?"),
-        "download": text("A file in files/, fetched by a person. Size 2.", "checklist.pdf"),
-        "reply": text("A question that is answered by writing back. Size 2.", "What do you sell?"),
-        "event": say(ref("event"), "The product reports that it was done. Size 3.", "account_connected"),
-        "refer": text(
-            "An invitation: so many friends came by the person's own link. The words of the button. Size 4.",
-            "Invite three friends",
-        ),
-        "buy": say(ref("product"), "The offer: this product is bought. Size 5.", "review"),
+        kind: say(ref(CARRIED[form.carries]), f"{form.says} Size {form.size}.", form.example)
+        if form.carries in CARRIED
+        else text(f"{form.says} Size {form.size}.", form.example)
+        for kind, form in KINDS.items()
+        if not form.later
     }
 
 
@@ -63,6 +63,23 @@ def ask_details() -> dict[str, Schema]:
             "Where the link leads when the deadline is over. Left out: a page of ours that says so.",
             "https://example.com/course",
         ),
+        "at_least": {
+            "description": "How much of the video has to be played.",
+            "default": "60%",
+            "type": "string",
+            "pattern": r"^\d{1,3}\s*%$",
+            "examples": ["80%"],
+            "errorMessage": "write a percentage, such as 60%",
+        },
+        "results": {
+            **choice(("shown", "hidden"), "Show to who answered how others did, once 20 have answered."),
+            "examples": ["shown"],
+        },
+        "pages": {
+            "description": "The pages of a form, each with a title and fields.",
+            "examples": [[{"title": "About you", "fields": [{"text": "What do you sell?", "save": "trade"}]}]],
+            **items(form_page()),
+        },
         "answers": {
             "description": "The answers by name, each with its words. Two or more.",
             "examples": [{"home": "A home loan", "auto": "An auto loan"}],
@@ -96,6 +113,41 @@ def ask() -> Schema:
             (is_a("string"), ref("name")), *kinds, otherwise={**unknown, "type": "object", "minProperties": 1}
         ),
     }  # fmt: skip
+
+
+def form_page() -> Schema:
+    return keyed(
+        {"title": text("What stands above the page.", "About you"), "fields": items(field())},
+        required={"fields": "write the fields of this page, each like {text: What do you sell?, save: trade}"},
+    )
+
+
+FIELD_WORDS = {
+    "text": "Text, typed.", "number": "A number.", "date": "A day.", "yes_no": "Yes or no.",
+    "choice": "One of several answers.", "consent": "A box to tick; the words beside it are kept with the tick.",
+}  # fmt: skip
+
+
+def field() -> Schema:
+    """One question of a form: the key that names its kind picks the form."""
+    other: dict[str, Schema] = {
+        "save": say(ref("attribute"), "Keep the answer as this attribute.", "trade"),
+        "optional": {**choice(("yes", "no"), "Whether it may be left empty."), "examples": ["yes"]},
+    }
+    kinds = []
+    for kind in FIELD_KINDS:
+        needed = {"save": "write save: and the attribute that keeps it"}
+        own = {kind: text(FIELD_WORDS[kind], "What do you sell?"), **other}
+        if kind == "choice":
+            own["answers"] = {
+                "description": "The answers by name, each with its words.", "type": "object", "minProperties": 2,
+                "propertyNames": answer_name(), "additionalProperties": ref("text"),
+                "examples": [{"home": "A home loan", "auto": "An auto loan"}],
+            }  # fmt: skip
+            needed["answers"] = "write answers: {home: A home, auto: A car}"
+        kinds.append((has(kind), keyed(own, required=needed)))
+    how = f"a field begins with its kind: {', '.join(FIELD_KINDS)}"
+    return choose(*kinds, otherwise={"type": "object", "required": ["text"], "errorMessage": how})
 
 
 def answer_name() -> Schema:

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from nurture.language import people
+from nurture.language.forms import FIELD_KINDS
 from nurture.language.schema import schema
 from nurture.language.schema_asks import answer_name
-from nurture.language.schema_words import DRAFT, NAME, Schema, choose, is_a, keyed, ref, say, settled, text
+from nurture.language.schema_words import DRAFT, NAME, Schema, choose, is_a, items, keyed, ref, say, settled, text
 from nurture.language.translation import ASK_WORDS
 
 if TYPE_CHECKING:
@@ -17,24 +18,45 @@ if TYPE_CHECKING:
 ANSWER = {"type": ["string", "number"], "errorMessage": "write the words of the answer"}
 
 
+def answer_words() -> Schema:
+    return {
+        "description": "The answers by the names they have in the main file, each with its words.",
+        "type": "object",
+        "propertyNames": answer_name(),
+        "additionalProperties": ANSWER,
+        "examples": [{"home": "Ein Hauskredit", "auto": "Ein Autokredit"}],
+    }
+
+
 def language_schema() -> Schema:
     """The schema of `home-loan.de.yaml`. Which words are missing depends on the main file, so `check` says it."""
+    page = keyed(
+        {
+            "title": text("What stands above the page.", "Über Sie"),
+            "fields": items(
+                keyed({**{kind: text("The words of the field.") for kind in FIELD_KINDS}, "answers": answer_words()})
+            ),
+        }
+    )
     words: Mapping[str, Schema] = {
         "click": text("The words of the button, for a click.", "Zeigen Sie es mir"),
         "poll": text("The question of a poll.", "Haus oder Auto?"),
         "reply": text("The question that is answered by writing back.", "Was verkaufen Sie?"),
         "refer": text("The words of the button, for an invitation.", "Freunde einladen"),
-        "answers": {
-            "description": "The answers by the names they have in the main file, each with its words.",
-            "type": "object",
-            "propertyNames": answer_name(),
-            "additionalProperties": ANSWER,
-            "examples": [{"home": "Ein Hauskredit", "auto": "Ein Autokredit"}],
+        "answers": answer_words(),
+        "watch": text("The words of the button, for a video.", "Rundgang ansehen"),
+        "pages": {
+            "description": "The pages of a form, in the same order, each field with its words and no save.",
+            "examples": [[{"title": "Über Sie", "fields": [{"text": "Was verkaufen Sie?"}]}]],
+            **items(page),
         },
-        "label": text("The words of the button, for a download, a reply, an event or an offer.", "Checkliste holen"),
+        "label": text(
+            "The words of the button, for a download, a reply, a form, an event or an offer.", "Checkliste holen"
+        ),
         "price": text("The price as it is shown. Left out: that of the main file.", "99 £"),
     }
-    assert {key for keys in ASK_WORDS.values() for key in keys} == set(words)
+    others = {key for keys in ASK_WORDS.values() for key in keys} - set(words)
+    words = {**words, **{key: text("The words of an ask of this kind.") for key in others}}
     subject = choose((is_a("array"), {"type": "array", "items": text("A subject.")}), otherwise=text("A subject."))
     step = keyed(
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nurture.language.schema_words import Schema, choice, keyed, ref, say, text
+from nurture.language.schema_words import Schema, choice, choose, is_a, keyed, ref, say, text
 from nurture.language.stories import ENDS
 
 
@@ -45,17 +45,18 @@ def story() -> Schema:
             "examples": [{"question": "home"}],
             "additionalProperties": ref("text"),
         },
+        "awards": say(names, "Every badge that was got.", ["keen"]),
         "ends": {**choice(ENDS, "How the pass ends."), "examples": ["finished"]},
     }
     deed: Schema = {
-        "description": "{STEP: yes, after: 2 hours} from its mail, or {event: X, at: day 4 20:00} from the start.",
+        "description": "{STEP: yes, after: 2 hours} from its mail (of a form also {STEP: {field: value}}), or {event: X, at: day 4 20:00} from the start.",
         "type": "object",
         "minProperties": 1,
         "maxProperties": 3,
         "properties": {"after": ref("duration"), "at": ref("story_time"), "event": ref("event"),
                        "bought": ref("product"), "tag": ref("tag")},
         "propertyNames": {"pattern": r"^[a-z][a-z0-9_]*$"},
-        "additionalProperties": ref("text"),
+        "additionalProperties": choose((is_a("object"), {"type": "object"}), otherwise=ref("text")),
     }  # fmt: skip
     return keyed(
         {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from nurture.language.conditions import Condition
+    from nurture.language.forms import Field, FormPage
 
 EMPTY: Mapping[str, object] = MappingProxyType({})
 
@@ -154,18 +155,18 @@ class Branch:
         return self.arms + tuple(arm for arms in self.by_answer.values() for arm in arms)
 
 
-AskKind = Literal["click", "poll", "download", "watch", "reply", "form", "event", "refer", "buy", "confirm"]
-
-
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The one small action. `words` are what the person reads, `name` is the event, product, file or form.
+    """The one small action. `kind` is one of the table `kinds.KINDS`. `words` are what the person reads, `name` is the
+    event, product, file or form.
 
     An offer's code is `code`, the same for all, or one of those in `pool`. `missed` is where its link leads when the
-    deadline is over; "" for our own page. `friends` are how many it takes, and `signup` is the form they come by.
+    deadline is over; "" for our own page. `pages` are those of a form, `at_least` is how much of a video, in percent;
+    `results` shows to who answered a poll how others did. `friends` are how many it takes, and `signup` is the form
+    they come by.
     """
 
-    kind: AskKind
+    kind: str
     words: str
     size: int
     name: str = ""
@@ -180,6 +181,19 @@ class Ask:
     missed: str = ""
     friends: int = 0
     signup: str = ""
+    pages: tuple[FormPage, ...] = ()
+    at_least: int = 0
+    results: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The questions of a form, in order."""
+        return tuple(field for page in self.pages for field in page.fields)
+
+    @property
+    def grants(self) -> bool:
+        """Whether its yes, rather than its mail, makes an offer: a form that thanks with a code."""
+        return self.kind == "form" and bool(self.code or self.pool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +234,43 @@ class Step:
     @property
     def ends(self) -> bool:
         """Whether what is asked for is open until a moment that the author wrote down, and no longer."""
-        return self.ask.expires is not None or self.until is not None
+        return (self.ask.expires is not None and self.ask.kind != "form") or self.until is not None
+
+    @property
+    def offer_ends(self) -> bool:
+        """Whether its offer has a deadline. That of a form begins when the form is sent, so only `expires` gives one."""
+        return self.ask.expires is not None if self.ask.kind == "form" else self.ends
 
     @property
     def repeats(self) -> bool:
         return self.root != self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What a person gets once in a pass: when this holds after an ask was kept, or by a step's `award`."""
+
+    name: str
+    title: str
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What someone said. `wanted` are the answers and attributes of whom it is for: any of these values; all of it must be.
+
+    `tagged` is whether the page says for whom it is, everyone among them.
+    """
+
+    quote: str
+    name: str
+    picture: str = ""
+    said_on: date | None = None
+    wanted: Mapping[tuple[str, ...], tuple[object, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    tagged: bool = True
+
+    def __str__(self) -> str:
+        return self.quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +330,8 @@ class Sequence:
     languages: Mapping[str, Sequence] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     changes: Mapping[str, Change] = field(default_factory=lambda: MappingProxyType({}))
     challenge: tuple[Moment | None, Moment | None] = (None, None)
+    proof: tuple[Proof, ...] = ()
+    badges: Mapping[str, Badge] = field(default_factory=lambda: MappingProxyType({}))
     file: str = field(default="", compare=False)
     marks: Mapping[Place, Mark] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
 

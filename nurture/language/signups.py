@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nurture.language.asks import read_target
 from nurture.language.problems import Problem, did_you_mean
 from nurture.language.sending import read_address
 from nurture.language.sequence import SignUp
+from nurture.language.targets import read_target
 from nurture.language.values import allow, check_known, line_of, name_of, one_of, table_of
 from nurture.language.yaml import Items, Scalar, Table
 

@@ -33,6 +33,12 @@ def asks(old: Ask, new: Ask) -> list[Difference]:
         found.append(Difference("asks", f"offers the new answer {', '.join(fresh)}"))
     if old.save != new.save:
         found.append(Difference("asks", f"keeps the answer as {new.save}" if new.save else "keeps the answer no more"))
+    if gone := [field.save for field in old.fields if field.save not in {one.save for one in new.fields}]:
+        found.append(Difference("asks", f"no longer asks for {', '.join(gone)}; half-done forms keep what was typed"))
+    if fresh := [field.save for field in new.fields if field.save not in {one.save for one in old.fields}]:
+        found.append(Difference("asks", f"asks for {', '.join(fresh)} as well; half-done forms keep what was typed"))
+    if old.at_least != new.at_least:
+        found.append(Difference("asks", f"asks for {new.at_least}% of the video, was {old.at_least}%"))
     if (old.code, old.pool, old.expires) != (new.code, new.pool, new.expires):
         found.append(Difference("asks", "has another code or deadline"))
     return found
@@ -58,7 +64,9 @@ def _wording(step: Step, templates: Mapping[str, str]) -> tuple[object, ...]:
     ask = step.ask
     return (
         step.subjects, step.preheader, step.extra, templates.get(step.template, ""), step.principle, step.award,
-        ask.words, ask.label, ask.to, ask.price, ask.size, ask.missed, *ask.answers.values(),
+        ask.words, ask.label, ask.to, ask.price, ask.size, ask.missed, *ask.answers.values(), ask.results,
+        *(words for page in ask.pages for words in (page.title, *(field.words for field in page.fields))),
+        *(field.answers[key] for field in ask.fields for key in field.answers),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nurture.language import words
 from nurture.language.asks import PLACEHOLDER, read_ask
 from nurture.language.branches import read_branch
+from nurture.language.kinds import OUTSIDE
 from nurture.language.sending import read_send
 from nurture.language.sequence import Arm, Ask, Branch, Duration, Exit, Goto, Split, Step
 from nurture.language.values import allow, excused, line_of, name_of, one_of, parsed, table_of
@@ -150,17 +151,18 @@ def _patience(
 ) -> tuple[Duration | None, Moment | None]:
     """How long silence is. `expires` is the ask's `within`, unless that is shorter."""
     within, until = table.get("within"), table.get("until")
+    expires = None if ask.kind == "form" else ask.expires  # which begins once the form is sent
     if within is not None and until is not None:
         page.faults.add("E103", table.keys["until"].mark, "`within` and `until` exclude each other; keep one of them")
     if until is not None:
         return None, page.moment(until)
     if within is not None:
         own = parsed(within, words.duration, page.faults, "within")
-        return (_shorter(own, ask.expires) if first is None else own), None
+        return (_shorter(own, expires) if first is None else own), None
     if first is not None:
         return first.within, first.until
-    if ask.expires is not None:
-        return ask.expires, None
+    if expires is not None:
+        return expires, None
     if not has_default and not excused(table, "within", STEP_KEYS) and not excused(table, "until", STEP_KEYS):
         what = f"'{key.text}' does not say when silence is a no; write within: 3 days, here or for the whole sequence"
         page.faults.add("E102", key.mark, what)
@@ -201,7 +203,7 @@ def _yes(
 
 def _taken_by(ask: Ask, ends: tuple[Happening, ...]) -> str:
     """The goal or stop that the yes to this ask is, "" for none."""
-    kind = {"buy": "bought", "event": "event"}.get(ask.kind)
+    kind = OUTSIDE.get(ask.kind)
     for end in ends:
         if end.kind == kind and end.name in ("", ask.name):
             return f"{end.kind}: {end.name}" if end.name else end.kind

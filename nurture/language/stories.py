@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from nurture.language.page import Page
+    from nurture.language.sequence import Ask
     from nurture.language.steps import AskOf
     from nurture.language.yaml import Node
 
 STORY_KEYS = ("name", "given", "does", "expect")
 GIVEN_KEYS = ("start", "timezone", "event", "attributes", "tags", "arms")
-EXPECT_KEYS = ("path", "never", "at", "sent", "answers", "ends")
+EXPECT_KEYS = ("path", "never", "at", "sent", "answers", "awards", "ends")
 HAPPENINGS = ("event", "bought", "tag", "replied", "unsubscribed")
 PLAIN = ("replied", "unsubscribed")
 """What happens without a name of its own: `{replied: yes}`."""
@@ -173,6 +174,9 @@ def _deed(deed: Table, asks: Mapping[str, AskOf], page: Page) -> None:
 
 def _answer(step: str, node: Node, asks: Mapping[str, AskOf], page: Page) -> None:
     ask = asks[step].ask
+    if ask.kind == "form" and isinstance(node, Table):
+        _typed(step, node, ask, page)
+        return
     if not isinstance(node, Scalar):
         page.faults.add("E103", node.mark, "an act is yes, machine, or the answer to a poll")
         return
@@ -189,6 +193,23 @@ def _answer(step: str, node: Node, asks: Mapping[str, AskOf], page: Page) -> Non
     page.faults.add("E103", node.mark, f"'{node.text}' is nothing that can be done at '{step}'{hint}")
 
 
+def _typed(step: str, table: Table, ask: Ask, page: Page) -> None:
+    """What somebody types into a form, by the attributes that keep it."""
+    fields = {field.save: field for field in ask.fields}
+    allow(table, tuple(fields), page.faults)
+    for key, value in table:
+        field = fields.get(key.text)
+        if field is None:
+            continue
+        try:
+            field.value(value.text if isinstance(value, Scalar) else "")
+        except ValueError:
+            written = value.text if isinstance(value, Scalar) else "a list or keys"
+            possible = ", ".join(map(str, field.choices()))
+            hint = f"; write {possible}" if possible else ""
+            page.faults.add("E103", value.mark, f"'{written}' cannot be typed into '{key.text}' of '{step}'{hint}")
+
+
 def _expect(expect: Table, asks: Mapping[str, AskOf], page: Page) -> None:
     allow(expect, EXPECT_KEYS, page.faults)
     for name in ("path", "never"):
@@ -201,10 +222,17 @@ def _expect(expect: Table, asks: Mapping[str, AskOf], page: Page) -> None:
         for key, value in table:
             if _step(key, page):
                 _answer(key.text, value, asks, page)
+    _each(expect.get("awards"), lambda name: _badge(name, page), page)
     if (node := expect.get("sent")) is not None:
         whole_of(node, page.faults, "sent", 0, MOST_MAILS)
     if (node := expect.get("ends")) is not None:
         one_of(node, ENDS, page.faults, "way to end")
+
+
+def _badge(name: Scalar, page: Page) -> None:
+    if name.text not in page.badges:
+        hint = page.faults.hint(name.text, page.badges) or "; badges: declares them"
+        page.faults.add("E205", name.mark, f"there is no badge '{name.text}'{hint}")
 
 
 def _each(node: Node | None, look: Callable[[Scalar], object], page: Page) -> None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nurture.language.asks import PLACEHOLDER
 from nurture.language.faults import Faults
-from nurture.language.reading import KEYS, LANGUAGE, LATER_KEYS, SEQUENCE_NAME, Reading
+from nurture.language.form_words import pages_in_words
+from nurture.language.kinds import KINDS
+from nurture.language.reading import KEYS, LANGUAGE, SEQUENCE_NAME, Reading
 from nurture.language.sequence import Mark
 from nurture.language.steps import STEP_KEYS
 from nurture.language.values import excused, line_of, table_of
@@ -27,15 +29,7 @@ if TYPE_CHECKING:
 TOP_KEYS = ("title", "steps")
 WORD_KEYS = ("subject", "preheader", "with", "ask")
 ASK_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "click": ("click",),
-        "poll": ("poll", "answers"),
-        "download": ("label",),
-        "reply": ("reply", "label"),
-        "event": ("label",),
-        "refer": ("refer",),
-        "buy": ("label", "price"),
-    }
+    {kind: form.words for kind, form in KINDS.items() if not form.later}
 )
 """The keys of an ask that are words, by its kind. The first ones are needed; a price left out is the main file's."""
 OPTIONAL = ("price",)
@@ -77,7 +71,7 @@ class _Words:
         self.belongs = f"belongs in {main.name}.yaml: a language file holds only words"
 
     def sequence(self, root: Table) -> Sequence | None:
-        self._allow(root, TOP_KEYS, (*KEYS, *LATER_KEYS))
+        self._allow(root, TOP_KEYS, KEYS)
         title = root.get("title")
         node = root.get("steps")
         steps = None if node is None else table_of(node, self.faults, "steps")
@@ -183,33 +177,19 @@ class _Words:
                 what = f"'{step.name}' asks a {ask.kind} in {self.main.name}.yaml; write {_ask_needs(ask)}"
                 self.faults.add("E103", key.mark, what)
                 return ask
-        self._allow(
-            table,
-            words,
-            (
-                *ASK_WORDS,
-                "to",
-                "size",
-                "save",
-                "price",
-                "code",
-                "expires",
-                "missed",
-                "answers",
-                "label",
-                "friends",
-                "signup",
-            ),
-        )
+        self._allow(table, words, (*ASK_WORDS, "size", *(key for form in KINDS.values() for key in form.keys)))
         found = {
             name: self._line(table, name, at, " ", words, f"the ask of '{step.name}' has no {name}")
-            for name in words if name not in ("answers", *OPTIONAL)
+            for name in words if name not in ("answers", "pages", *OPTIONAL)
         }  # fmt: skip
         line = next(iter(found.values())).strip()
         price = ask.price if (node := table.get("price")) is None else line_of(node, self.faults, "price")
         if ask.kind == "poll":
             return replace(ask, words=line or ask.words, answers=self._answers(table, at, step))
         label = line or ask.label
+        if ask.kind == "form":
+            pages = pages_in_words(table.get("pages"), at, ask.pages, step.name, self.faults)
+            return replace(ask, words=label, label=label, pages=pages)
         return replace(ask, words=line or ask.words, label=label, price=price)
 
     def _answers(self, table: Table, at: Mark, step: Step) -> Mapping[AnswerKey, str]:

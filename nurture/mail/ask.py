@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Literal
 
+from nurture.mail.phrases import phrases
+
 if TYPE_CHECKING:
-    from nurture.language.sequence import AnswerKey
+    from nurture.language.sequence import AnswerKey, Ask
     from nurture.mail.slots import Slots
 
 Format = Literal["md", "html", "mjml"]
@@ -21,6 +23,8 @@ CHOICES = (
     '<table role="presentation" class="ask" width="100%" cellpadding="0" cellspacing="0" border="0">{rows}</table>'
 )
 CHOICE = '<tr><td style="padding:0 0 10px"><a class="choice" href="{url}">{label}</a></td></tr>'
+QUESTION = '<tr><td style="padding:0 0 10px"><strong>{words}</strong></td></tr>'
+MJ_QUESTION = '<mj-text font-weight="bold">{words}</mj-text>'
 MJ_BUTTON = '<mj-button css-class="nv-button" href="{url}">{label}</mj-button>'
 MJ_CHOICE = (
     '<mj-button css-class="nv-button nv-choice" href="{url}" background-color="#f4f7f5" color="#0f5a43" '
@@ -57,7 +61,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ShownAsk:
-    """`{{ ask }}` in a template. `url` is where it leads; any number of links to it is one ask."""
+    """`{{ ask }}` in a template. `url` is where it leads; any number of links to it is one ask.
+
+    Of a form, `left` is how many pages are left and `done` how many were sent; its choices answer its first `question`.
+    """
 
     kind: str
     words: str
@@ -67,6 +74,9 @@ class ShownAsk:
     choices: tuple[Choice, ...]
     format: Format
     slots: Slots
+    left: int = 0
+    done: int = 0
+    question: str = ""
     invitation: Invitation | None = None
 
     def __html__(self) -> str:
@@ -74,7 +84,10 @@ class ShownAsk:
         mjml = self.format == "mjml"
         if not self.choices:
             return self._filled(MJ_BUTTON if mjml else BUTTON, self.url, self.label) + self._invitation()
-        rows = "".join(self._filled(MJ_CHOICE if mjml else CHOICE, choice.url, choice.label) for choice in self.choices)
+        question = (MJ_QUESTION if mjml else QUESTION).format(words=escape(self.question)) if self.question else ""
+        rows = question + "".join(
+            self._filled(MJ_CHOICE if mjml else CHOICE, choice.url, choice.label) for choice in self.choices
+        )
         return rows if mjml else CHOICES.format(rows=rows)
 
     def _invitation(self) -> str:
@@ -90,6 +103,19 @@ class ShownAsk:
 
     def _filled(self, markup: str, url: str, label: str) -> str:
         return markup.format(url=self.slots.keep(url), label=escape(label))
+
+
+def choices_of(ask: Ask, language: str, done: int = 0) -> dict[AnswerKey, str]:
+    """What can be answered from the mail with one click: a poll, or the first question of a form not yet begun."""
+    if not ask.pages:
+        return labels(ask.answers)
+    first = ask.fields[0]
+    if done or first.kind not in ("choice", "yes_no"):
+        return {}
+    if first.kind == "yes_no":
+        said = phrases(language).page
+        return {"yes": said["yes"], "no": said["no"]}
+    return labels(first.answers)
 
 
 def labels(answers: Mapping[AnswerKey, str]) -> dict[AnswerKey, str]:

@@ -12,6 +12,7 @@ from nurture.journey.timing import zone as zone_of
 from nurture.language.paths import arrivals
 from nurture.language.problems import Problem, did_you_mean
 from nurture.language.sequence import ALWAYS_KNOWN, Mark
+from nurture.mail.ask import choices_of
 from nurture.mail.imagined import anybody, imagined
 from nurture.mail.links import Links, Signer
 from nurture.mail.looking import look, mark_in
@@ -40,6 +41,8 @@ _PLACE = re.compile(r"(templates/.+?):(\d+): (.*)", re.DOTALL)
 
 _TAGS = re.compile(r"<style.*?</style>|<[^>]*>", re.DOTALL)
 _UNKNOWN = re.compile(r"'(\w+)' is not known of this person")
+_PROOF = re.compile(r"\{[{%][^}]*\bproof\b")
+_INCLUDE = re.compile(r"\{%-?\s*(include|import|from|extends)\b")
 LONGEST_SUBJECT = 60
 LARGEST = 102 * 1024
 """Bytes of HTML, after which Gmail clips a mail."""
@@ -54,7 +57,7 @@ def check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
 def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
     writer = Writer(sequence, press)
     arrived = arrivals(sequence, people)
-    found: list[Problem] = []
+    found: list[Problem] = list(_unshown(sequence, press.templates.files))
     for step in sequence.steps.values():
         if not step.template:
             continue
@@ -69,6 +72,17 @@ def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
             known = arrived[step.name].known if step.name in arrived else anybody(sequence, people)
             found += _written(sequence, step, writer, people, source, known, press.templates.files)
     return found
+
+
+def _unshown(sequence: Sequence, files: Mapping[str, str]) -> Iterator[Problem]:
+    """Proof that no mail of this sequence shows, itself or by a template that it includes."""
+    own = {step.template for step in sequence.steps.values()}
+    if any(_INCLUDE.search(files.get(name, "")) for name in own):
+        own |= files.keys()
+    if sequence.proof and not any(_PROOF.search(files.get(name, "")) for name in own):
+        mark = sequence.marks.get(("proof",)) or Mark(1, 1)
+        what = "no mail of this sequence shows its proof; write {{ proof }} where it belongs"
+        yield Problem(sequence.file, mark.line, mark.column, "W409", what, mark.width)
 
 
 def _missing(sequence: Sequence, step: Step, files: Mapping[str, str]) -> Problem:
@@ -104,7 +118,7 @@ def _written(
         values = names(sequence, step, enrollment, subscriber, zone_of("", LETTERHEAD.zone), NONE_MADE, LINKS, NOBODY)
         for problem in (
             *_lines(sequence, step, writer, values, with_length=number == 0),
-            *_mail(step, writer, values, source, seen),
+            *_mail(step, writer, values, source, seen, sequence.language),
         ):
             told = _named(problem, people, files)
             if problem.code != "E302" or (problem.file, problem.line) not in looked_at:
@@ -148,7 +162,9 @@ def _lines(
             yield Problem(sequence.file, spot.line, spot.column, "W406", pressing(words, step), spot.width)
 
 
-def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str, seen: set[Page]) -> Iterator[Problem]:
+def _mail(
+    step: Step, writer: Writer, values: Mapping[str, object], source: str, seen: set[Page], language: str
+) -> Iterator[Problem]:
     """What is wrong with the mail to one person. `seen` are those that were looked at already."""
     path = f"templates/{step.template}"
     slots = Slots([LINKS.unsubscribe(MESSAGE), "A preheader", LETTERHEAD.postal_address])
@@ -165,7 +181,7 @@ def _mail(step: Step, writer: Writer, values: Mapping[str, object], source: str,
     if page in seen:
         return
     seen.add(page)
-    asks = {url, *(LINKS.choice(MESSAGE, key) for key in step.ask.answers)}
+    asks = {url, *(LINKS.choice(MESSAGE, key) for key in choices_of(step.ask, language))}
     if not leads(page, slots, asks):
         yield Problem(
             path, 1, 1, "E303", f"the ask of '{step.name}' is not in this mail; write {{{{ ask }}}} where it belongs"

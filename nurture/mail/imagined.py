@@ -111,7 +111,7 @@ def _person(sequence: Sequence, step: Step, case: Case) -> Person:
     )  # fmt: skip
     answers = {name: Answer(value, NOW, name) for name, value in named("answers").items()}  # type: ignore[arg-type]
     before = [one for one in sequence.steps.values() if one.position < step.position and not one.repeats]
-    offered = [one.root for one in before if one.ask.kind == "buy"] if OFFER in values else []
+    offered = [one.root for one in before if one.ask.kind == "buy" or one.ask.grants] if OFFER in values else []
     offers = dict.fromkeys([*offered, *([step.root] if step.ask.kind == "buy" else [])], NOW + timedelta(days=2))
     return subscriber, Enrollment(
         1, 1, sequence.name, 1, NOW, "asked", step.name, data=named("start"),

@@ -11,20 +11,19 @@ from itsdangerous import BadData
 from itsdangerous import Signer as ItsSigner
 
 from nurture.errors import BadToken
+from nurture.language.kinds import HOSTED
 
 if TYPE_CHECKING:
     from nurture.language.sequence import Ask
 
-CLICK, PAGE, UNSUBSCRIBE, OFFER, STAMP, DEVICE = "click", "page", "unsubscribe", "offer", "stamp", "device"
-PURPOSES = (CLICK, PAGE, UNSUBSCRIBE, OFFER, STAMP, DEVICE)
+CLICK, PAGE, UNSUBSCRIBE, OFFER, DONE = "click", "page", "unsubscribe", "offer", "done"
+STAMP, DEVICE = "stamp", "device"
+PURPOSES = (CLICK, PAGE, UNSUBSCRIBE, OFFER, DONE, STAMP, DEVICE)
 REPLY = "reply+"
 """How the address begins that a reply to one mail goes to."""
 
 SEALED = 16
 """Letters of the seal on a reply's address: 64 bits, in an address of at most 64 signs before its @ (RFC 5321)."""
-
-HOSTED = ("poll", "download", "confirm", "refer")
-"""Kinds of ask that are answered on a page of ours rather than at the author's own address."""
 
 
 class Signer:
@@ -87,6 +86,13 @@ class Links:
     def choice(self, message: str, key: str | int) -> str:
         """Where one answer of a poll leads: its page, with that answer chosen already."""
         return f"{self.hosted_url}/q/{self.signer.sign(PAGE, f'{message}:{key}')}"
+
+    def done(self, message: str) -> str:
+        """What a page elsewhere posts to /w/ to say that the person did there what this mail asks for."""
+        return self.signer.sign(DONE, message)
+
+    def read_done(self, token: str) -> str:
+        return self.signer.read(DONE, token)
 
     def unsubscribe(self, message: str) -> str:
         return f"{self.hosted_url}/u/{self.signer.sign(UNSUBSCRIBE, message)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nurture.language.knowing import OFFER, Known, Values
+from nurture.language.knowing import NOTHING, OFFER, PROOF, Known, Values
 from nurture.language.problems import Problem, or_one_of
 from nurture.language.sequence import Mark
 from nurture.mail.printed import SOME, Print, Printed, printed
@@ -55,6 +55,11 @@ class Looked:
     def _unknown(self, one: Print) -> str:
         if one.path == OFFER:
             return f"{one.words} is printed, and some people who get '{self.step.name}' were never made an offer"
+        if one.path == PROOF:
+            return (
+                f"{one.words} is printed, and some people who get '{self.step.name}' are like none of those who said something; "
+                "add one with for: everyone, or write {% if proof %}"
+            )
         return f'{one.words} can be unknown; write {{{{ {one.words} or "…" }}}} with what it says then'
 
 
@@ -80,6 +85,8 @@ def _own_names(sequence: Sequence, step: Step, known: Known) -> Known:
     for one in sequence.steps.values():
         if one.repeats:
             own["answers", one.name] = known.of(("answers", one.root))
+    if sequence.proof and PROOF not in own:
+        own[PROOF] = SOME if any(not one.wanted for one in sequence.proof) else SOME | NOTHING
     if step.ask.kind == "buy":
         own[OFFER] = frozenset({True})
     if any(one.ask.kind == "refer" for one in sequence.steps.values()):

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nurture.journey.enrollment import Granted
+from nurture.mail.effort import effort
 from nurture.mail.phrases import in_words
+from nurture.mail.proof import choose
 from nurture.mail.templates import Missing
 
 if TYPE_CHECKING:
@@ -66,7 +68,10 @@ def names(
             return Missing(name=f"said({name!r})")
         return ask.answers.get(value, ask.label or ask.words)
 
-    found = dict(subscriber.attributes)
+    badges, progress = effort(sequence, enrollment)
+    found: dict[str, object] = {"badges": badges, "progress": progress, **subscriber.attributes}
+    if sequence.proof:
+        found["proof"] = choose(sequence, enrollment, subscriber) or Missing(name="proof")
     found |= step.extra
     found |= {
         "email": subscriber.email,
@@ -106,7 +111,9 @@ def _offer(
         return None
     asking = sequence.steps[root]
     ask = asking.ask
-    made = offers.get(root) or Granted("", ask.code or ask.pool, enrollment.offers.get(root) if asking.ends else None)
+    made = offers.get(root) or Granted(
+        "", ask.code or ask.pool, enrollment.offers.get(root) if asking.offer_ends else None
+    )
     if made.deadline is None:
         endless = Missing(f"{ENDLESS}; give the ask of '{root}' expires: 48 hours")
         return Offer(ask.name, ask.price, made.code, endless, endless)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from functools import partial
 from types import MappingProxyType
@@ -15,13 +15,17 @@ from nurture.errors import RenderError
 from nurture.journey.branching import lot
 from nurture.journey.enrollment import Invited, Ranked
 from nurture.journey.timing import zone as zone_of
-from nurture.mail.ask import Choice, Format, Invitation, ShownAsk, labels
+from nurture.language.kinds import HOSTED
+from nurture.language.sequence import Proof
+from nurture.mail.ask import Choice, Format, Invitation, ShownAsk, choices_of
 from nurture.mail.board import ShownBoard
-from nurture.mail.links import HOSTED, Links
+from nurture.mail.effort import Badges, Progress
+from nurture.mail.links import Links
 from nurture.mail.message import Message
 from nurture.mail.page import Page, Press
 from nurture.mail.person import Friends, names
 from nurture.mail.phrases import phrases
+from nurture.mail.proof import ShownProof
 from nurture.mail.slots import Slots, fill_html, fill_text, slot
 
 if TYPE_CHECKING:
@@ -77,17 +81,18 @@ class Writer:
 
     def write(
         self, step_name: str, *, enrollment: Enrollment, subscriber: Subscriber, links: Links, letterhead: Letterhead,
-        message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE, invited: Invited = NOBODY,
+        message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE, pages_done: int = 0,
+        invited: Invited = NOBODY,
     ) -> Written:  # fmt: skip
         """The mail of a step to a person, in their language. Raises RenderError when it cannot be written for them.
 
-        `offers` are those made to the person in this pass, by root step.
+        `offers` are those made to the person in this pass, by root step. `pages_done` are those of its form.
         """
         spoken = self._sequence.in_language(subscriber.attributes.get("language"))
         if spoken is not self._sequence:
             return self._others[spoken.language].write(
                 step_name, enrollment=enrollment, subscriber=subscriber, links=links, letterhead=letterhead,
-                message_id=message_id, key=key, offers=offers, invited=invited,
+                message_id=message_id, key=key, offers=offers, pages_done=pages_done, invited=invited,
             )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
@@ -103,7 +108,7 @@ class Writer:
             raise RenderError(f"the subject of {sequence.name}.{step.name} is empty for this person")
         preheader = self._preheader(step)(values)
         slots = Slots([unsubscribe, preheader, letterhead.postal_address])
-        page = self.page(step, values, slots, links, message_id, url)
+        page = self.page(step, values, slots, links, message_id, url, pages_done)
         self._refuse(page, slots, step)
         message = Message(
             id=message_id,
@@ -130,11 +135,12 @@ class Writer:
         return (links.reply(message_id) if heard else "") or sequence.reply_to
 
     def page(
-        self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str
-    ) -> Page:
+        self, step: Step, values: Mapping[str, object], slots: Slots, links: Links, message_id: str, url: str,
+        pages_done: int = 0,
+    ) -> Page:  # fmt: skip
         """The mail with slots for values. The first three slots are `UNSUBSCRIBE`, `PREHEADER` and `POSTAL`."""
         form = format_of(step.template)
-        ask = _shown(step.ask, url, links, message_id, form, slots, values, self._sequence.language)
+        ask = _shown(step.ask, url, links, message_id, form, slots, values, self._sequence.language, pages_done)
         given: dict[str, object] = {
             **values, "ask": ask, "unsubscribe_url": slots[UNSUBSCRIBE], "preheader": slots[PREHEADER],
             "postal_address": slots[POSTAL],
@@ -143,6 +149,11 @@ class Writer:
         if isinstance(friends, Friends):
             board = ShownBoard(friends.board, phrases(self._sequence.language).mail["you"], form, slots)
             given["leaderboard"] = lambda: board
+        if isinstance(proof := values.get("proof"), Proof):
+            given["proof"] = ShownProof(proof.quote, proof.name, proof.picture, form)
+        if form == "mjml":
+            own = {name: one for name, one in values.items() if isinstance(one, Badges | Progress)}
+            given |= {name: replace(one, mjml=True) for name, one in own.items()}
         body = self._templates.page(step.template, given, slots)
         return self._press.page(
             body, form, self._sequence.language, self._sequence.title,
@@ -228,15 +239,18 @@ def target_of(ask: Ask, enrollment: Enrollment, hosts: frozenset[str]) -> str:
 
 def _shown(
     ask: Ask, url: str, links: Links, message_id: str, form: Format, slots: Slots, values: Mapping[str, object],
-    language: str,
+    language: str, done: int,
 ) -> ShownAsk:  # fmt: skip
-    choices: tuple[Choice, ...] = ()
-    if ask.kind == "poll":
-        choices = tuple(Choice(key, words, links.choice(message_id, key)) for key, words in labels(ask.answers).items())
+    choices = tuple(
+        Choice(key, words, links.choice(message_id, key)) for key, words in choices_of(ask, language, done).items()
+    )
+    label = ask.label or ask.words
+    left = max(0, len(ask.pages) - done)
+    question = ask.fields[0].words if ask.pages and choices else ""
     invitation = None
     friends = values.get("friends")
     if ask.kind == "refer" and isinstance(friends, Friends):
         said = phrases(language).mail
         sharing = f"mailto:?{urlencode({'body': said['share_text'].format(link=friends.link)}, quote_via=quote)}"
         invitation = Invitation(friends.link, sharing, said["your_link"], said["share_by_mail"])
-    return ShownAsk(ask.kind, ask.words, ask.label or ask.words, url, ask.price, choices, form, slots, invitation)
+    return ShownAsk(ask.kind, ask.words, label, url, ask.price, choices, form, slots, left, done, question, invitation)

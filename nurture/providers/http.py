@@ -209,10 +209,13 @@ def _trust() -> ssl.SSLContext:
 
 
 class Line(httpx.BaseTransport):
-    """One connection, opened when needed, with a wall of time around each whole call."""
+    """One connection, opened when needed, with a wall of time around each whole call.
 
-    def __init__(self, timeout: float) -> None:
-        self._network = _Walled(timeout)
+    `place` says to which address a host is connected, where that is not left to the system.
+    """
+
+    def __init__(self, timeout: float, place: Callable[[str, int], str] | None = None) -> None:
+        self._network = _Walled(timeout, place)
         self._connection: httpcore.HTTPConnection | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -275,8 +278,9 @@ class Line(httpx.BaseTransport):
 class _Walled(httpcore.NetworkBackend):
     """A network whose every wait is cut short at one moment, so that a server that drips bytes cannot outlive it."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, place: Callable[[str, int], str] | None) -> None:
         self._real = httpcore.SyncBackend()
+        self._place = place
         self._timeout = timeout
         self._until = 0.0
 
@@ -294,7 +298,8 @@ class _Walled(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:  # fmt: skip
         stream = self._real.connect_tcp(
-            host, port, timeout=min(timeout or self._timeout, self.left()), local_address=local_address,
+            self._place(host, port) if self._place is not None else host, port,
+            timeout=min(timeout or self._timeout, self.left()), local_address=local_address,
             socket_options=socket_options,
         )  # fmt: skip
         return _Stream(stream, self)

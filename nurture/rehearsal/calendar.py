@@ -16,6 +16,7 @@ from nurture.journey.advance import advance, may_start, start_moment, starts
 from nurture.journey.enrollment import End, Enrollment, Facts, Save, Send
 from nurture.journey.events import Event, Kind
 from nurture.journey.verdict import judge
+from nurture.language.kinds import KINDS
 from nurture.language.sequence import Sequence, Step
 from nurture.language.stories import friends_in
 
@@ -25,8 +26,8 @@ HORIZON = timedelta(days=3 * 366)
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
-Doing = str | int
-"""`yes`, `machine`, or the answer to a poll."""
+Doing = str | int | Mapping[str, object]
+"""`yes`, `machine`, the answer to a poll, or what is typed into a form."""
 
 OnMail = Callable[[Step, datetime], list[tuple[timedelta, Doing]]]
 """What the person does about a mail that left at this moment, and how long after it."""
@@ -205,16 +206,20 @@ def act(step: Step, doing: Doing, at: datetime) -> Event:
     """What a person, or a machine, does about a mail, as the event that reports it."""
     if doing == "machine":  # as link scanners do: it looks without reading
         return Event(Kind.CLICKED, at, step=step.name, url=step.name, method="HEAD", judged_at=at + SETTLE)
-    match step.ask.kind:
+    if isinstance(doing, Mapping):
+        fields = {field.save: field for field in step.ask.fields}
+        typed = {name: fields[name].value(str(value)) for name, value in doing.items() if name in fields}
+        return Event(Kind.ANSWERED, at, step=step.name, answer="yes", data=typed)
+    match KINDS[step.ask.kind].yes:
         case "click":
             return Event(
                 Kind.CLICKED, at, step=step.name, url=step.name, method="GET", agent=BROWSER, judged_at=at + SETTLE
             )
         case "event":
             return Event(Kind.HAPPENED, at, happening="event", name=step.ask.name)
-        case "refer":
+        case "friends":
             return Event(Kind.HAPPENED, at, happening="friends", name=str(friends_in(doing) or step.ask.friends))
-        case "buy":
+        case "bought":
             return Event(Kind.HAPPENED, at, happening="bought", name=step.ask.name)
         case _:
             return Event(Kind.ANSWERED, at, step=step.name, answer=doing)

@@ -78,6 +78,7 @@ def given(sequence: Sequence, people: People, role: str, start: str, zone: str, 
     attributes: dict[str, object] = {}
     if role != LITTLE:
         saved = {step.ask.save for step in sequence.steps.values()}
+        saved |= {field.save for step in sequence.steps.values() for field in step.ask.fields}
         known = beginning(sequence, people)
         attributes = {
             name: _value(kind)

@@ -31,6 +31,12 @@ def compare(life: Life, expect: Mapping[str, object], start: datetime, wall: Zon
         found += _time(life, step, str(wanted), start, wall)
     for step, answer in as_mapping(expect.get("answers")).items():
         found += _answer(life, step, answer)
+    if "awards" in expect:
+        wanted, got = {str(name) for name in as_list(expect["awards"])}, {*life.enrollment.awards}
+        if wanted != got:
+            found.append(
+                f"awards: expected {', '.join(sorted(wanted)) or 'none'}, was {', '.join(sorted(got)) or 'none'}"
+            )
     ended = life.enrollment.ended or "not at all"
     if "ends" in expect and expect["ends"] != ended:
         found.append(f"ends: expected {expect['ends']}, was {ended}, {_because(life, len(path))}")

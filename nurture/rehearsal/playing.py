@@ -136,6 +136,13 @@ def lived_on(walk: Walk, *, zone: str = "UTC") -> Life:
     return player.walk.life
 
 
+def tapped(step: Step, value: str) -> Mapping[str, object] | None:
+    """What a tap on a choice in the mail types into a form; None where it is no such tap."""
+    if not step.ask.fields or value not in map(str, step.ask.fields[0].choices()):
+        return None
+    return {step.ask.fields[0].save: value}
+
+
 class _Player:
     """A walk in progress."""
 
@@ -187,6 +194,8 @@ class _Player:
             return act(step, "machine", at), f"a machine clicks in {step.name}"
         if step.ask.kind == "refer" and friends_in(one.value):
             return act(step, one.value, at), f"{one.value} came by the link of {step.name}"
+        if (typed := tapped(step, one.value)) is not None:
+            return act(step, typed, at), f"{step.name}: “{one.value}”, and the rest of the form"
         if not step.ask.answers:
             return act(step, "yes", at), f"yes to {step.name}"
         known = {str(key): key for key in step.ask.answers}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nurture.language.stories import PLAIN
 from nurture.language.words import SHORT_DAYS
-from nurture.rehearsal.playing import WAIT, lived_on
+from nurture.rehearsal.playing import WAIT, lived_on, tapped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +46,8 @@ def _deeds(walk: Walk) -> Iterator[dict[str, object]]:
     for act, at in walk.acts:
         if act.what in walk.sequence.steps:
             left = next(mail.at for mail in walk.mails if mail.step == act.what)
-            yield {act.what: act.value or "yes", "after": _length(at - left)}
+            typed = tapped(walk.sequence.steps[act.what], act.value)
+            yield {act.what: typed or act.value or "yes", "after": _length(at - left)}
         elif act.what != WAIT:
             yield {act.what: "yes" if act.what in PLAIN else act.value, "at": _day(walk, at)}
 

@@ -145,7 +145,8 @@ def _one(sequence: Sequence, world: World, number: int) -> Life:
         drawn = lot(who, f"{step.name} yes")
         if drawn >= habit.yes:
             return []
-        return [(_after(lot(who, f"{step.name} when")), _says(habit, drawn / habit.yes))]
+        says = _types(step, who) if step.ask.fields else _says(habit, drawn / habit.yes)
+        return [(_after(lot(who, f"{step.name} when")), says)]
 
     return live(
         sequence, Facts(person, zone=world.zone, gap=world.gap), begins, data=world.data, on_mail=on_mail,
@@ -179,6 +180,15 @@ def _says(habit: Habit, drawn: float) -> Doing:
         if drawn < reached:
             return answer
     return habit.answers[-1][0] if habit.answers else "yes"
+
+
+def _types(step: Step, who: int) -> Doing:
+    """What is typed into a form: each choice with the same chance, and nothing where something has to be made up."""
+    return {
+        field.save: choices[int(lot(who, f"{step.root} {field.save}") * len(choices))]
+        for field in step.ask.fields
+        if (choices := ("yes",) if field.kind == "consent" else field.choices())
+    }
 
 
 def _count(tally: Tally, life: Life, offers: set[str], world: World) -> None:

@@ -132,4 +132,6 @@ def length_of(text: object) -> timedelta:
 
 
 def _value(value: object) -> Doing:
+    if isinstance(value, Mapping):
+        return as_mapping(value)
     return value if isinstance(value, str | int) and not isinstance(value, bool) else str(value)

@@ -19,10 +19,10 @@ from urllib.parse import quote
 from sqlalchemy import text
 
 from nurture.errors import StoreError
-from nurture.store import access_tables, epochs, fuse_tables, offer_tables, signup_tables  # noqa: F401 - their tables are copied as well
+from nurture.store import epochs
 from nurture.store.database import COPYING, open_store, owned
+from nurture.store.every_table import metadata
 from nurture.store.migrations import HEAD
-from nurture.store.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table

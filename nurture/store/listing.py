@@ -128,6 +128,13 @@ def last_hook(tx: Connection) -> datetime | None:
     return tx.execute(select(hooks.c.received_at).order_by(hooks.c.id.desc()).limit(1)).scalar()
 
 
+def reporting(tx: Connection) -> dict[str, datetime]:
+    """Which providers are among the newest thousand reports, and when each last said something."""
+    newest = select(hooks.c.provider, hooks.c.received_at).order_by(hooks.c.id.desc()).limit(1000).subquery()
+    query = select(newest.c.provider, func.max(newest.c.received_at)).group_by(newest.c.provider)
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
 def _count(tx: Connection, query: Select[Any]) -> int:
     return int(tx.execute(query).scalar_one())
 

@@ -106,11 +106,13 @@ def _pairs(tx: Connection, query: Select[Any]) -> Iterator[tuple[int, int]]:
     return ((subscriber, at) for subscriber, at in tx.execute(query))
 
 
-def purchases(tx: Connection) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
-    """Every purchase on record: whose, when, which product, what its report said."""
+def purchases(tx: Connection, since: datetime | None = None) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
+    """Every purchase on record (since then): whose, when, which product, what its report said."""
     c = event.c
     query = select(c.subscriber, _micros(c.at), c.reason, type_coerce(c.detail, Text))
     query = query.where(HAPPENED, c.kind == "bought", c.subscriber.is_not(None))
+    if since is not None:
+        query = query.where(c.at >= since)
     for subscriber, at, product, written in tx.execute(query):
         yield subscriber, at, product, from_json(written)
 

@@ -19,6 +19,7 @@ from nurture.language.graph import STYLE
 from nurture.store import deploys
 from nurture.web import (
     api,
+    asking,
     dashboard,
     described,
     everyone,
@@ -70,6 +71,7 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
         *links.routes(site),
         *signups.routes(site),
         *friends.routes(site),
+        *asking.routes(site),
         *metrics.routes(site),
         Route("/healthz", in_thread(lambda _: _health(site))),
         Route("/pages/{file}", in_thread(_file)),
@@ -113,7 +115,7 @@ def _health(site: Site) -> Response:
 
 async def _trouble(request: Request, error: Exception) -> Response:
     """The database cannot be used now, or nothing is deployed: say so, and let the caller come again."""
-    if request.url.path.startswith(("/c/", "/q/", "/o/", "/u/", "/r/", "/signup/", "/leaderboard/")):
+    if request.url.path.startswith(("/c/", "/q/", "/w/", "/o/", "/u/", "/r/", "/signup/", "/leaderboard/")):
         return page("gone.html", 503)
     return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "10"})
 

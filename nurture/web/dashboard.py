@@ -6,23 +6,32 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from nurture.engine.offering import LOW, fill
+from nurture.engine.outcomes import takings
 from nurture.journey.ledger import State
-from nurture.store import enrollments, hooks, listing, messages, pauses, people
+from nurture.journey.warmup import most_today
+from nurture.store import codes, enrollments, hooks, listing, messages, notices, pauses, people, traffic
 from nurture.web.frame import twins
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
     from starlette.routing import Route
 
+    from nurture.language.sequence import Sequence
+    from nurture.providers.base import Account
     from nurture.web.site import Site
 
 LATE = timedelta(minutes=10)
 """What is due longer than this is not a matter of turns any more."""
 
 WEEK = timedelta(days=7)
+
+QUIET = timedelta(hours=6)
+ENOUGH_TO_HEAR = 50
+"""Mails, after which a provider that tells of deliveries, opens and clicks has had something to tell."""
 
 
 def routes(site: Site) -> list[Route]:
@@ -37,7 +46,9 @@ def _now(site: Site) -> dict[str, Any]:
         today = listing.pulse(tx, now.replace(hour=0, minute=0, second=0, microsecond=0))
         week = listing.pulse(tx, now - WEEK)
         count = people.count(tx)
-        needs = _needs(tx, now)
+        needs = [*_needs(tx, now), *_pools(tx, sequences.values()), *_silent(tx, site.accounts, now)]
+        caps = [_cap(tx, account, now) for account in site.accounts.values() if account.daily is not None]
+        taken = takings(tx, sequences.values(), now - WEEK)
     offers = sum(
         number
         for name, steps in standing.items()
@@ -52,6 +63,8 @@ def _now(site: Site) -> dict[str, Any]:
         "week": asdict(week),
         "yes_rate": round(100 * week.kept / week.mails) if week.mails else None,
         "offers": offers,
+        "caps": caps,
+        "revenue": taken,
         "sequences": [
             {
                 "name": name,
@@ -92,6 +105,12 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
         )
     found += [
         _need(
+            f"{listener} did not hear {_many(number, 'event')}.", f"`nurture listeners replay {listener}`", "/settings"
+        )
+        for listener, number in notices.failed(tx).items()
+    ]
+    found += [
+        _need(
             f"Mail of {'every sequence' if row.name in pauses.EVERYTHING else row.name} is held.",
             f"Since {row.since:%d %b %H:%M} UTC{row.because and f': {row.because}'}.",
             "/outbox?state=planned",
@@ -99,6 +118,39 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
         for row in pauses.every(tx)
     ]
     return found
+
+
+def _pools(tx: Connection, sequences: Iterable[Sequence]) -> list[dict[str, str]]:
+    """Pools of codes that an offer needs and that run low."""
+    stocks = codes.stocks(tx)
+    asked = {step.ask.pool for one in sequences for step in one.steps.values() if step.ask.pool}
+    left = {pool: stocks[pool].left if pool in stocks else 0 for pool in sorted(asked)}
+    return [
+        _need(f"The pool {pool} has {_many(number, 'code')} left.", f"Fill it: {fill(pool)}", "/outbox?state=planned")
+        for pool, number in left.items()
+        if number < LOW
+    ]
+
+
+def _silent(tx: Connection, accounts: Mapping[str, Account], now: datetime) -> list[dict[str, str]]:
+    """Providers that took mail today, have a secret for their reports, and report nothing."""
+    heard = listing.reporting(tx)
+    found = []
+    for name, account in accounts.items():
+        begun = traffic.today(tx, name, now).begun if account.hook_secrets else 0
+        if begun >= ENOUGH_TO_HEAR and now - heard.get(name, now - QUIET) >= QUIET:
+            last = f"The last came {heard[name]:%d %b %H:%M} UTC." if name in heard else "None has come yet."
+            what = f"{name} took {_many(begun, 'mail')} today and reports nothing."
+            found.append(_need(what, f"{last} Does its webhook lead to /hooks/{name}?", "/inbox"))
+    return found
+
+
+def _cap(tx: Connection, account: Account, now: datetime) -> dict[str, Any]:
+    """What one provider had today, of its day's most."""
+    today = traffic.today(tx, account.provider, now)
+    assert account.daily is not None
+    most = most_today(account.daily, account.growing, today.first, now)
+    return {"provider": account.provider, "begun": today.begun, "most": most}
 
 
 def _need(what: str, so: str, at: str) -> dict[str, str]:

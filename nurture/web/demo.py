@@ -19,6 +19,7 @@ from nurture.engine import answering, enroll
 from nurture.engine.demo import YOU, Crowd, FastTime, Imagined
 from nurture.errors import BadToken, NurtureError
 from nurture.language.graph import svg
+from nurture.language.kinds import CLICKED, OUTSIDE
 from nurture.mail.message import thaw
 from nurture.store import enrollments, events, messages, people
 from nurture.web.site import PAGES, in_thread
@@ -148,6 +149,11 @@ def _state(show: Show, request: Request) -> dict[str, object]:
     }
 
 
+DID = {
+    "buy": "took the offer", "download": "took the download", "watch": "watched the video", "form": "sent the form",
+}  # fmt: skip
+
+
 def _said(row: events.Row, sequences: object) -> dict[str, str] | None:
     """One entry of the log in a person's words; None for what only an engineer wants to read."""
     sequence = sequences.get(row.sequence)  # type: ignore[attr-defined]
@@ -156,9 +162,7 @@ def _said(row: events.Row, sequences: object) -> dict[str, str] | None:
         case "kept" if step is not None:
             answer = row.detail.get("answer")
             words = step.ask.answers.get(answer, "")
-            did = f"answered “{words}”" if words else {"buy": "took the offer", "download": "took the download"}.get(
-                step.ask.kind, f"said yes to {step.name}"
-            )  # fmt: skip
+            did = f"answered “{words}”" if words else DID.get(step.ask.kind, f"said yes to {step.name}")  # fmt: skip
             return {"tone": "yes", "words": did, "step": step.name}
         case "clicked" if row.human is False or row.judged_at is not None:
             machine = row.detail.get("method") == "HEAD" or "Trident/4.0" in str(row.detail.get("agent", ""))
@@ -247,11 +251,11 @@ def _place(show: Show, request: Request) -> Response:
         except NurtureError as error:
             return HTMLResponse(_small("That did not work", escape(str(error)), ""), 422)
         return HTMLResponse(_small("Done", "The shop has told Nurture. Look at the ladder.", ""))
-    act = {"buy": f"Pretend to pay {ask.price}".strip(), "event": "Pretend to do it"}.get(ask.kind)
+    act = {"bought": f"Pretend to pay {ask.price}".strip(), "event": "Pretend to do it"}.get(OUTSIDE.get(ask.kind, ""))
     form = f'<form method="post"><button>{escape(act)}</button></form>' if act else ""
     note = (
         "Your click is on record. It counts once it has settled, so that a link scanner cannot walk anyone to the offer."
-        if ask.kind == "click"
+        if ask.kind in CLICKED
         else "Your click is on record. A click is no yes here: the shop or the product reports that."
     )
     return HTMLResponse(

@@ -29,6 +29,7 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row("/c/{token}", "anyone", "anyone"),
     Row("/q/{token}", "anyone", "anyone"),
+    Row("/w/{token}", "anyone", "anyone"),
     Row("/o/{token}.png", "anyone"),
     Row("/u/{token}", "anyone", "anyone"),
     Row("/signup/{name}", "anyone", "anyone"),

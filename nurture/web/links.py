@@ -1,20 +1,16 @@
-"""The links in mails: a click, the page of an ask, the way out. GET shows and never answers, branches or unsubscribes."""
+"""The links in mails: a click, the way out. GET shows and never answers, branches or unsubscribes."""
 
 from __future__ import annotations
 
-import mimetypes
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from nurture.engine import answering, redeeming
 from nurture.engine.deploy import afresh
-from nurture.errors import BadToken, Refused
+from nurture.errors import BadToken
 from nurture.journey.verdict import UNSUBSCRIBE_PAGE
-from nurture.mail.phrases import phrases
-from nurture.web import friends, signups
 from nurture.web.countdown import countdown
 from nurture.web.site import Site, hint, in_thread, page, whose, with_form
 
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
 def routes(site: Site) -> list[Route]:
     return [
         Route("/c/{token}", in_thread(lambda request: _click(site, request)), methods=["GET", "HEAD"]),
-        Route("/q/{token}", in_thread(lambda request: _show(site, request)), methods=["GET", "HEAD"]),
-        Route("/q/{token}", with_form(lambda request, form: _answer(site, request, form)), methods=["POST"]),
         Route("/o/{token}.png", in_thread(lambda request: _countdown(site, request)), methods=["GET", "HEAD"]),
         Route("/u/{token}", in_thread(lambda request: _way_out(site, request)), methods=["GET", "HEAD"]),
         Route("/u/{token}", with_form(lambda request, _: _unsubscribe(site, request)), methods=["POST"]),
@@ -62,82 +56,6 @@ def _countdown(site: Site, request: Request) -> Response:
     if found is None:
         return Response(status_code=404)
     return Response(countdown(found.left, found.language), media_type="image/png")
-
-
-def _asked(site: Site, request: Request) -> tuple[str, str, answering.Question] | None:
-    try:
-        message, chosen = site.links.read_page(request.path_params["token"])
-    except BadToken:
-        return None
-    asked = answering.question(site.store, site.current(), message)
-    return (
-        None
-        if asked is None or asked.kind not in ("poll", "download", "confirm", "refer")
-        else (message, chosen, asked)
-    )
-
-
-def _show(site: Site, request: Request) -> Response:
-    found = _asked(site, request)
-    if found is None:
-        return page("gone.html", 404)
-    message, chosen, asked = found
-    if asked.kind == "download":
-        return _download_page(asked)
-    if asked.kind == "confirm":
-        return page("confirm.html", asked=asked, language=asked.language)
-    if asked.kind == "refer":
-        return friends.own_page(site, request, message, asked)
-    if asked.answered is not None:
-        return page("thanks.html", asked=asked, language=asked.language)
-    return page("poll.html", asked=asked, chosen=chosen, problem="", language=asked.language)
-
-
-def _answer(site: Site, request: Request, form: str) -> Response:
-    found = _asked(site, request)
-    if found is None:
-        return page("gone.html", 404)
-    message, chosen, asked = found
-    if asked.kind == "confirm":
-        return signups.confirm(site, request, message)
-    if asked.kind == "refer":
-        return friends.rename(site, request, message, asked, form)
-    if asked.kind == "download":
-        if asked.body is None:
-            return _download_page(asked)
-        afresh(site.current, lambda running: answering.answer(site.store, running, message, None, site.now()))
-        return _file(asked, asked.body)
-    if asked.answered is not None:
-        return page("thanks.html", asked=asked, language=asked.language)
-    given = parse_qs(form).get("answer", [chosen])[0]
-    value = next((key for key in asked.answers if str(key) == given), given)
-    try:
-        kept = afresh(site.current, lambda running: answering.answer(site.store, running, message, value, site.now()))
-        asked = kept or asked
-    except Refused:
-        problem = phrases(asked.language).page["choose"]
-        return page("poll.html", 422, asked=asked, chosen="", problem=problem, language=asked.language)
-    return page("thanks.html", asked=asked, language=asked.language)
-
-
-def _download_page(asked: answering.Question) -> Response:
-    size = _size(len(asked.body)) if asked.body is not None else ""
-    name = asked.file.rpartition("/")[2]
-    status = 404 if asked.body is None else 200
-    return page("download.html", status, asked=asked, name=name, size=size, language=asked.language)
-
-
-def _size(number: int) -> str:
-    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{max(1, round(number / 1e3))} KB"
-
-
-def _file(asked: answering.Question, body: bytes) -> Response:
-    name = asked.file.rpartition("/")[2]
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    # RFC 6266: names beyond ASCII are percent-encoded UTF-8
-    return Response(
-        body, media_type=kind, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-    )
 
 
 def _way_out(site: Site, request: Request) -> Response:

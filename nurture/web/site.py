@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nurture.store.database import Store
 
 MOST_FORM = 20_000
-"""Bytes that a form on a public page may have."""
+"""Bytes that a posted form may have."""
 
 PAGES = Path(__file__).with_name("pages")
 
@@ -75,15 +75,19 @@ def in_thread(handle: Callable[[Request], Response]) -> Callable[[Request], Awai
     return endpoint
 
 
-def with_form(handle: Callable[[Request, str], Response]) -> Callable[[Request], Awaitable[Response]]:
+def with_form(
+    handle: Callable[[Request, str], Response], most: int = MOST_FORM
+) -> Callable[[Request], Awaitable[Response]]:
+    """A plain function that is also given what was posted, unless that is more than it may be."""
+
     async def endpoint(request: Request) -> Response:
         body = b""
         async for piece in request.stream():
             body += piece
-            if len(body) > MOST_FORM:
+            if len(body) > most:
                 return page("gone.html", 413)
         form = body.decode("utf-8", "replace")
-        return await in_thread(lambda asked: handle(asked, form))(request)
+        return await run_in_threadpool(handle, request, form)
 
     return endpoint
 

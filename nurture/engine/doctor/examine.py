@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from nurture.engine.doctor import machine, names, pools, reach
+from nurture.engine.doctor import listeners, machine, names, pools, reach
 from nurture.engine.doctor.finding import Finding, Patient, fault
 
 Look = Callable[[Patient], Iterable[Finding]]
@@ -19,6 +19,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "database": machine.database,
         "queues": machine.queues,
         "codes": pools.check,
+        "listeners": listeners.check,
         "at work": machine.at_work,
     }
 )

@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from nurture.store import access_tables, fuse_tables, offer_tables, signup_tables  # noqa: F401 - their tables join the others
-from nurture.store.tables import Instant, Json, metadata
+from nurture.store.every_table import metadata
+from nurture.store.tables import Instant, Json
 
 
 def render_item(kind, item, autogen):

@@ -10,10 +10,11 @@ from urllib.parse import quote, urlencode
 from nurture.errors import Refused, RenderError
 from nurture.language.chart import GOAL
 from nurture.language.graph import svg
-from nurture.language.sequence import Goto, Split
+from nurture.language.kinds import CLICKED, HOSTED, OUTSIDE
+from nurture.language.sequence import ENGLISH, Goto, Split
 from nurture.language.stories import story_time
 from nurture.language.words import SHORT_DAYS
-from nurture.mail.ask import labels
+from nurture.mail.ask import choices_of
 from nurture.rehearsal.cast import ALL, LITTLE, given
 from nurture.rehearsal.comparing import when
 from nurture.rehearsal.playing import SOON, WAIT, Act, Walk, play, read_act
@@ -182,7 +183,7 @@ def leads(asked: Asked, step: Step, door: str) -> str:
         return asked.doing("unsubscribed", "yes")
     if door.startswith(f"{ASK}/"):
         return asked.doing(step.name, door.removeprefix(f"{ASK}/"))
-    if step.ask.kind in ("click", "download"):
+    if step.ask.kind in CLICKED or (step.ask.kind in HOSTED and not step.ask.answers):
         return asked.doing(step.name, "yes")
     return asked.link(place=True)
 
@@ -221,10 +222,13 @@ def _next(walk: Walk) -> str:
 def _answers(asked: Asked, step: Step) -> Iterator[Choice]:
     """What the shown mail asks for."""
     ask = step.ask
-    for key, words in labels(ask.answers).items():
+    for key, words in choices_of(ask, ENGLISH).items():
         yield Choice(words, asked.doing(step.name, str(key)), "yes")
     if not ask.answers:
-        said = {"buy": f"Buy {ask.name}", "event": f"Do it: {ask.name}", "download": f"Take {ask.name}"}
+        said = {
+            "buy": f"Buy {ask.name}", "event": f"Do it: {ask.name}", "download": f"Take {ask.name}",
+            "form": f"Fill in {ask.name}", "watch": f"Watch {ask.at_least} % of it",
+        }  # fmt: skip
         yield Choice(said.get(ask.kind, ask.label or ask.words), asked.doing(step.name, "yes"), "yes")
     yield Choice("A scanner clicks", asked.doing(step.name, "machine"))
 
@@ -237,7 +241,7 @@ def _others(
         words = "Ignore it" if walk.life.enrollment.phase == "asked" else "Go on"
         yield Choice(words, asked.doing(WAIT), "no")
     yield Choice("Jump a day", asked.doing(WAIT, "1 day"))
-    own = step.ask.name if step is not None and step.ask.kind in ("buy", "event") else ""
+    own = step.ask.name if step is not None and step.ask.kind in OUTSIDE else ""
     for what, name in dict.fromkeys(_happenings(sequence, products)):
         if name != own:
             said = {"bought": f"Buy {name}", "tag": f"Gets the tag {name}", "replied": "Write back"}.get(what, name)
@@ -253,8 +257,8 @@ def _happenings(sequence: Sequence, products: tuple[str, ...]) -> Iterator[tuple
         elif one.kind in ("event", "tag"):
             yield one.kind, one.name
     for step in sequence.steps.values():
-        if step.ask.kind in ("buy", "event"):
-            yield {"buy": "bought"}.get(step.ask.kind, "event"), step.ask.name
+        if step.ask.kind in OUTSIDE:
+            yield OUTSIDE[step.ask.kind], step.ask.name
     yield "replied", ""
 
 

@@ -193,9 +193,10 @@ def _links(step: Step, made: Anatomy, target: str) -> Check:
         if address.startswith(f"{ASK}/"):
             return f"answers {address.removeprefix(f'{ASK}/')}, after a confirmation"
         if address == ASK:
-            return {"poll": "the page of the question", "download": f"the page of {step.ask.name}"}.get(
-                step.ask.kind, target
-            )
+            return {
+                "poll": "the page of the question", "download": f"the page of {step.ask.name}",
+                "form": f"the pages of {step.ask.name}", "watch": "the page of the video",
+            }.get(step.ask.kind, target)  # fmt: skip
         return address
 
     rows = tuple((link.words or "(no words)", leads(link.address)) for link in made.links)
