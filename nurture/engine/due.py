@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nurture.store import enrollments, events, evidence, hooks, messages, notices, strays
+from nurture.store import enrollments, events, evidence, hooks, messages, notices, strays, wishes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """The earliest moment in each queue, None where it is empty. `stray` reports are to be looked at again, `unsettled`
-    attempts wait for evidence, a `notice` is for a listener.
+    attempts wait for evidence, a `notice` is for a listener, a `wish` for a code is for a shop.
     """
 
     hook: datetime | None
@@ -24,6 +24,7 @@ class Waiting:
     enrollment: datetime | None
     message: datetime | None
     notice: datetime | None
+    wish: datetime | None
     stray: bool
     unsettled: bool
 
@@ -35,6 +36,7 @@ class Waiting:
             "send": _over(self.message, now),
             "settle": self.unsettled,
             "tell": _over(self.notice, now),
+            "shop": _over(self.wish, now),
         }
         return [name for name, has in due.items() if has]
 
@@ -47,5 +49,5 @@ def look(store: Store, now: datetime) -> Waiting:
     with store.read() as tx:
         return Waiting(
             hooks.oldest(tx), events.peek(tx), enrollments.peek(tx), messages.next_due(tx),
-            notices.next_due(tx), strays.any_due(tx, now), evidence.any_unsettled(tx, now),
+            notices.next_due(tx), wishes.next_due(tx), strays.any_due(tx, now), evidence.any_unsettled(tx, now),
         )  # fmt: skip
