@@ -14,7 +14,7 @@ from nurture.store import codes, enrollments, hooks, listing, messages, notices,
 from nurture.web.frame import twins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -46,7 +46,11 @@ def _now(site: Site) -> dict[str, Any]:
         today = listing.pulse(tx, now.replace(hour=0, minute=0, second=0, microsecond=0))
         week = listing.pulse(tx, now - WEEK)
         count = people.count(tx)
-        needs = [*_needs(tx, now), *_pools(tx, sequences.values()), *_silent(tx, site.accounts, now)]
+        needs = [
+            *_needs(tx, now),
+            *_pools(tx, sequences.values(), site.current().rules.shops),
+            *_silent(tx, site.accounts, now),
+        ]
         caps = [_cap(tx, account, now) for account in site.accounts.values() if account.daily is not None]
         taken = takings(tx, sequences.values(), now - WEEK)
     offers = sum(
@@ -120,10 +124,13 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     return found
 
 
-def _pools(tx: Connection, sequences: Iterable[Sequence]) -> list[dict[str, str]]:
-    """Pools of codes that an offer needs and that run low."""
+def _pools(
+    tx: Connection, sequences: Iterable[Sequence], shops: Collection[str]
+) -> list[dict[str, str]]:  # fmt: skip
+    """Pools of codes that an offer needs and that run low; a shop's do not."""
     stocks = codes.stocks(tx)
     asked = {step.ask.pool for one in sequences for step in one.steps.values() if step.ask.pool}
+    asked -= set(shops)
     left = {pool: stocks[pool].left if pool in stocks else 0 for pool in sorted(asked)}
     return [
         _need(f"The pool {pool} has {_many(number, 'code')} left.", f"Fill it: {fill(pool)}", "/outbox?state=planned")
