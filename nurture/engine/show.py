@@ -47,7 +47,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "suppressed": _barred(barred),
         "attributes": dict(subscriber.attributes),
         "tags": sorted(subscriber.tags),
-        "enrollments": [_place(place) for place in places],
+        "enrollments": [place_document(place) for place in places],
         "messages": [message(row) for row in mails],
         "offers": [_offer(one) for one in made],
         "answers": [answer for place in places for answer in _answers(place)],
@@ -185,7 +185,7 @@ def message(row: messages.Row) -> dict[str, object]:
     }
 
 
-def _place(place: Enrollment) -> dict[str, object]:
+def place_document(place: Enrollment) -> dict[str, object]:
     return {
         "sequence": place.sequence,
         "pass": place.number,

@@ -13,13 +13,16 @@ from sqlalchemy import update as update_
 
 from nurture.journey.enrollment import Subscriber
 from nurture.store import suppressions, tables
-from nurture.store.dialect import chunks, insert
+from nurture.store.dialect import chunks, insert, locked
 from nurture.store.tables import from_micros, to_micros
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 table = tables.subscriber
+ERASED = "erased"
+"""The status of a row that stands for someone who was erased, so that what is counted stays true."""
+
 COLUMNS = (
     table.c.id, table.c.email, table.c.status, table.c.attributes, table.c.tags, table.c.bought, table.c.joined_at,
     table.c.last_seen_at, table.c.last_mail_at,
@@ -111,13 +114,20 @@ def _learn(
         if email not in barred and subscriber.status == "active" and (wanted[email].attributes or wanted[email].tags)
     ]
     if changed:
-        tx.execute(update_(table).where(table.c.id == bindparam("number")), changed)
+        # they may have been erased in this moment
+        tx.execute(update_(table).where(table.c.id == bindparam("number"), table.c.status == "active"), changed)
 
 
 def by_email(tx: Connection, email: str) -> Subscriber | None:
     """The person with this normalised address."""
     row = tx.execute(select(*COLUMNS).where(table.c.email == email)).first()
     return None if row is None else as_subscriber(row)
+
+
+def lock(tx: Connection, number: int) -> Subscriber:
+    """A person whom nobody else changes before this transaction ends. Their enrollments are locked before."""
+    query = locked(tx, select(*COLUMNS).where(table.c.id == number), of=[table], skip=False)
+    return as_subscriber(tx.execute(query).one())
 
 
 def _by_emails(tx: Connection, emails: Sequence[str]) -> list[Subscriber]:
@@ -137,7 +147,7 @@ def by_ids(tx: Connection, ids: Sequence[int]) -> dict[int, Subscriber]:
 
 
 def update(tx: Connection, subscribers: Iterable[Subscriber]) -> None:
-    """Write what is known of these people, whole."""
+    """Write what is known of these people, whole; nothing is learned of who was erased meanwhile."""
     rows = [
         {
             "number": subscriber.id,
@@ -152,7 +162,7 @@ def update(tx: Connection, subscribers: Iterable[Subscriber]) -> None:
         for subscriber in subscribers
     ]
     if rows:
-        tx.execute(update_(table).where(table.c.id == bindparam("number")), rows)
+        tx.execute(update_(table).where(table.c.id == bindparam("number"), table.c.status != ERASED), rows)
 
 
 def mailed(tx: Connection, at: Mapping[int, datetime]) -> None:
@@ -185,10 +195,22 @@ def stop(tx: Connection, ids: Sequence[int], status: str) -> list[int]:
     """
     strength = suppressions.STRENGTH
     found = by_ids(tx, ids).values()
-    weaker = [one for one in found if one.status == "active" or strength.get(one.status, 0) < strength[status]]
+    weaker = [
+        one
+        for one in found
+        if one.status == "active" or (one.status != ERASED and strength.get(one.status, 0) < strength[status])
+    ]
     for some in chunks([one.id for one in weaker]):
         tx.execute(update_(table).where(table.c.id.in_(some)).values(status=status))
     return [one.id for one in weaker if one.status != "active"]
+
+
+def erased(tx: Connection, ids: Sequence[int]) -> set[int]:
+    """Which of these people were erased."""
+    found: set[int] = set()
+    for some in chunks(ids):
+        found |= set(tx.execute(select(table.c.id).where(table.c.id.in_(some), table.c.status == ERASED)).scalars())
+    return found
 
 
 def revive(tx: Connection, number: int) -> None:
@@ -197,12 +219,13 @@ def revive(tx: Connection, number: int) -> None:
 
 
 def every(tx: Connection) -> Iterator[Subscriber]:
-    """Everyone, in the order they came; read in pieces, so that any number fits."""
+    """Everyone who was not erased, in the order they came; read in pieces, so that any number fits."""
     last = 0
-    while rows := tx.execute(select(*COLUMNS).where(table.c.id > last).order_by(table.c.id).limit(1000)).all():
+    known = select(*COLUMNS).where(table.c.status != ERASED).order_by(table.c.id).limit(1000)
+    while rows := tx.execute(known.where(table.c.id > last)).all():
         yield from (as_subscriber(row) for row in rows)
         last = rows[-1][0]
 
 
 def count(tx: Connection) -> int:
-    return int(tx.execute(select(func.count()).select_from(table)).scalar_one())
+    return int(tx.execute(select(func.count()).where(table.c.status != ERASED)).scalar_one())

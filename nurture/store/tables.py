@@ -124,6 +124,7 @@ class SuppressionRow(SQLModel, table=True):
     reason: str = Field(sa_column=Column(Text, nullable=False))
     because: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    erased_at: datetime | None = Field(default=None, sa_column=Column(Instant))
 
 
 class EnrollmentRow(SQLModel, table=True):
