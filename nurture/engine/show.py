@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nurture.engine.deploy import Deployed
     from nurture.engine.rules import Rules
-    from nurture.journey.enrollment import Granted
+    from nurture.journey.enrollment import Granted, Subscriber
     from nurture.mail.message import Message
     from nurture.store.database import Store
 
@@ -45,6 +45,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "email": subscriber.email,
         "status": subscriber.status,
         "suppressed": _barred(barred),
+        "wishes": _wishes(subscriber),
         "attributes": dict(subscriber.attributes),
         "tags": sorted(subscriber.tags),
         "enrollments": [place_document(place) for place in places],
@@ -134,6 +135,15 @@ def _made(store: Store | None, enrollment: Enrollment) -> Mapping[str, Granted]:
         return {}
     with store.read() as tx:
         return offers.of_passes(tx, [enrollment.id]).get(enrollment.id, {})
+
+
+def _wishes(subscriber: Subscriber) -> dict[str, object]:
+    """What they asked for on their own page."""
+    wishes = subscriber.wishes
+    return {
+        "paused_until": iso(wishes.paused_until), "days_apart": wishes.days_apart or None,
+        "without": sorted(wishes.without),
+    }  # fmt: skip
 
 
 def offer_document(offer: offers.Offer, now: datetime) -> dict[str, object]:

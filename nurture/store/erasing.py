@@ -43,7 +43,7 @@ def person(tx: Connection, subscriber: int) -> None:
     """Of the person's own row a number stays."""
     values: dict[str, Any] = {
         "email": f"erased:{subscriber}", "status": people.ERASED, "attributes": {}, "tags": [], "bought": {},
-        "joined_at": None, "last_seen_at": None, "last_mail_at": None,
+        "joined_at": None, "last_seen_at": None, "last_mail_at": None, "wishes": None,
     }  # fmt: skip
     tx.execute(update(tables.subscriber).where(tables.subscriber.c.id == subscriber).values(values))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, select
 from sqlalchemy import update as update_
 
-from nurture.journey.enrollment import Subscriber
+from nurture.journey.enrollment import NO_WISHES, Subscriber, Wishes
 from nurture.store import suppressions, tables
 from nurture.store.dialect import chunks, insert, locked
 from nurture.store.tables import from_micros, to_micros
@@ -25,7 +25,7 @@ ERASED = "erased"
 
 COLUMNS = (
     table.c.id, table.c.email, table.c.status, table.c.attributes, table.c.tags, table.c.bought, table.c.joined_at,
-    table.c.last_seen_at, table.c.last_mail_at,
+    table.c.last_seen_at, table.c.last_mail_at, table.c.wishes,
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ class Saved:
 
 def as_subscriber(row: Sequence[Any]) -> Subscriber:
     """The value of a row that was selected with COLUMNS."""
-    number, email, status, attributes, tags, bought, joined_at, last_seen_at, last_mail_at = row
+    number, email, status, attributes, tags, bought, joined_at, last_seen_at, last_mail_at, wishes = row
     return Subscriber(
         number,
         email,
@@ -61,7 +61,25 @@ def as_subscriber(row: Sequence[Any]) -> Subscriber:
         joined_at,
         last_seen_at,
         last_mail_at,
+        NO_WISHES if wishes is None else _wishes(wishes),
     )
+
+
+def _wishes(kept: Mapping[str, Any]) -> Wishes:
+    until = kept.get("paused_until")
+    paused_until = None if until is None else from_micros(until)
+    return Wishes(paused_until, kept.get("days_apart", 0), frozenset(kept.get("without", ())))
+
+
+def wish(tx: Connection, number: int, wishes: Wishes) -> None:
+    """Write down what this person asked for."""
+    until = wishes.paused_until
+    said = {
+        "paused_until": None if until is None else to_micros(until), "days_apart": wishes.days_apart,
+        "without": sorted(wishes.without),
+    }  # fmt: skip
+    kept = {name: value for name, value in said.items() if value}
+    tx.execute(update_(table).where(table.c.id == number).values(wishes=kept or None))
 
 
 def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[Saved]:

@@ -113,6 +113,7 @@ class SubscriberRow(SQLModel, table=True):
     joined_at: datetime | None = Field(sa_column=Column(Instant))
     last_seen_at: datetime | None = Field(sa_column=Column(Instant))
     last_mail_at: datetime | None = Field(sa_column=Column(Instant))
+    wishes: dict[str, Any] | None = Field(default=None, sa_column=Column(Json))
 
 
 class SuppressionRow(SQLModel, table=True):

@@ -1,4 +1,4 @@
-"""who was erased; the audit log lets an erasure take words out of an entry, and nothing else"""
+"""who was erased; what people asked for themselves; the audit log lets an erasure take words out of an entry, and nothing else"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ ERASED = f"""{SAME} AND NEW.reason = '' AND NEW.detail = '{{"erased"\\:true}}'""
 
 
 def upgrade():
+    op.add_column("subscriber", sa.Column("wishes", sa.Text(), nullable=True))
     op.add_column("suppression", sa.Column("erased_at", sa.BigInteger(), nullable=True))
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TRIGGER audit_no_update")
