@@ -1,12 +1,15 @@
 """Erasing a person: nothing of theirs is left anywhere, what was counted stays, and nothing brings them back."""
 
+import csv
 import json
+from io import StringIO
 
 import pytest
 from doors import LADDER, House, csrf
 from sqlalchemy import text
 from stage import LINKS, Stage
 
+from nurture.cli.main import run
 from nurture.engine.enroll import Row, import_batch
 from nurture.engine.erasing import about, erase
 from nurture.engine.exporting import everything
@@ -269,3 +272,46 @@ def test_everything_known_of_a_person_is_in_their_document(stage):
     assert kept["answers"][0]["answer"] == "home"
     assert any(one["detail"].get("agent") == AGENT for one in kept["events"])
     assert json.loads(json.dumps(kept)) == kept
+
+
+def test_a_list_is_taken_from_the_page_as_it_is_filtered_and_no_cell_is_a_formula(house):
+    house.subscribe("bob@example.com", first_name='=HYPERLINK("https://evil.example")', tags=["vip"])
+    house.subscribe("carol@example.com")
+    assert house.browser("view").post("/people/export", data={"as": "csv"}).status_code == 403
+    ada = house.browser("edit")
+    form = {"csrf": csrf(ada), "tag": "vip", "step": "", "answer": ""}
+    table = ada.post("/people/export", data={**form, "as": "csv"})
+    assert table.headers["content-disposition"] == 'attachment; filename="people.csv"'
+    head, bob, *rest = list(csv.reader(StringIO(table.text)))
+    assert rest == []
+    assert dict(zip(head, bob, strict=True))["first_name"].startswith("'=HYPERLINK")
+    document = ada.post("/people/export", data={**form, "tag": "", "as": "json"}).json()
+    assert [one["email"] for one in document["people"]] == ["bob@example.com", "carol@example.com"]
+    with house.store.read() as tx:
+        assert [one.action for one in audit.listing(tx, 2)] == ["people exported", "people exported"]
+
+
+def test_the_command_line_exports_and_erases(tmp_path, capfd):
+    def nurture(*words):
+        code = run(["-C", str(tmp_path / "shop"), *words])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    assert run(["init", str(tmp_path / "shop")]) == 0
+    assert nurture("subscribe", EMAIL)[0] == 0
+    assert json.loads(nurture("export")[1])["people"][0]["email"] == EMAIL
+    assert nurture("export", "--csv")[1].splitlines()[1].startswith(EMAIL)
+    assert json.loads(nurture("export", "--email", EMAIL)[1])["format"] == "nurture.person/1"
+    assert "say it with --yes" in nurture("erase", EMAIL)[2]
+    code, out, err = nurture("erase", EMAIL, "--yes", "--json")
+    assert (code, json.loads(out)["format"]) == (0, "nurture.erased/1")
+    assert "Stays:" in err
+    assert nurture("erase", EMAIL, "--yes")[0] == 1
+    assert json.loads(nurture("export")[1])["people"] == []
+    assert "erased" in nurture("show", EMAIL)[2]
+
+
+def test_a_document_of_webhooks_holds_all_of_them(stage):
+    with stage.store.write() as tx:
+        hooks.keep(tx, [hooks.Arrived("postmark", {}, str(n).encode(), stage.now) for n in range(250)])
+        assert len(hooks.listing(tx, failed=False)) == 250

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +13,6 @@ from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from nurture.engine.erasing import Erased
 
 
@@ -49,18 +46,8 @@ def export(
             declared = at.deployed(store, moment(None)).project.people.attributes
             sys.stdout.writelines(exporting.as_csv(exporting.everyone(store), exporting.columns(declared)))
         else:
-            sys.stdout.writelines(_document(exporting.everyone(store)))
+            sys.stdout.writelines(exporting.document(exporting.everyone(store)))
     return 0
-
-
-def _document(people: Iterable[dict[str, Any]]) -> Iterable[str]:
-    """One document, a person a line, written while it is read: any number fits."""
-    yield '{"format": "nurture.export/1", "people": ['
-    before = "\n"
-    for one in people:
-        yield before + json.dumps(one, ensure_ascii=False, default=str)
-        before = ",\n"
-    yield "\n]}\n"
 
 
 def erase(

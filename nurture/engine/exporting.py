@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,16 @@ def _written(tx: Connection, number: str) -> dict[str, str]:
         return {}
     mail = thaw(frozen)
     return {"text": mail.text, "html": mail.html}
+
+
+def document(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """One document, a person a line, written while it is read: any number fits."""
+    yield '{"format": "nurture.export/1", "people": ['
+    before = "\n"
+    for one in lines:
+        yield before + json.dumps(one, ensure_ascii=False, default=str)
+        before = ",\n"
+    yield "\n]}\n"
 
 
 def columns(declared: Iterable[str]) -> list[str]:

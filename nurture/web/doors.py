@@ -47,6 +47,7 @@ ROWS: tuple[Row, ...] = (
     Row("/sequences/{name}/asked", "view"),
     Row("/people", "view", title="People"),
     Row("/people/find", "view", "view"),
+    Row("/people/export", "edit", "edit"),
     Row("/people/{id}", "view"),
     Row("/people/{id}/act", "edit", "edit"),
     Row("/people/{id}/erase", "edit", "edit"),
