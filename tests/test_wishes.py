@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from doors import LADDER, House
 from stage import LINKS, MONDAY, Stage
+from test_pages import SCREENS, faults_of, opened
 
+from nurture.engine.erasing import erase
 from nurture.engine.why import why
 from nurture.engine.wishing import preferences, wish
 from nurture.errors import Refused
@@ -29,6 +31,7 @@ def house(migrated, tmp_path):
     built = House(store)
     built.subscribe()
     built.work()
+    built.session = ""
     yield built
     built.close()
     store.close()
@@ -122,3 +125,33 @@ def test_the_page_shows_and_only_a_post_does(house):
     assert house.nobody.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     assert house.story()["status"] == "unsubscribed"
     assert "You are off the list." in house.nobody.get(link).text
+
+
+def test_who_asks_to_be_erased_is_on_the_dashboard_and_nothing_is_taken_away_by_a_forwarded_mail(house):
+    link = LINKS.unsubscribe(house.delivered[0].id).removeprefix("https://go.example.com")
+    assert "A person writes to your own address first" in house.nobody.post(link, data={"wish": "erase"}).text
+    assert house.story()["wishes"]["asks"] == ["erase"]
+    assert "ann@example.com asked to be erased." in house.browser("admin").get("/").text
+    assert erase(house.store, house.deployed, "ann@example.com", house.now, by="test") is not None
+    assert "asked to be erased" not in house.browser("view").get("/").text
+    assert house.nobody.get(link).status_code == 404
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_page_is_calm_and_works_by_keyboard_without_a_script(browser, house, screen):
+    link = house.address + LINKS.unsubscribe(house.delivered[0].id).removeprefix("https://go.example.com")
+    page, faults = opened(browser, house, screen, logged_in=False)
+    for path in (link, f"{link}?pause=week"):
+        page.goto(path)
+        assert faults_of(page) == []
+        assert page.locator("h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= SCREENS[screen]["viewport"]["width"]
+    page.context.close()
+    assert faults == []
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(f"{link}?pause=week")
+    plain.keyboard.press("Tab")  # the chosen pause
+    plain.keyboard.press("Tab")
+    plain.keyboard.press("Enter")
+    plain.wait_for_selector("text=No mail comes before")
+    plain.context.close()

@@ -309,6 +309,10 @@ def _wished(wishes: dict[str, Any]) -> Iterator[str]:
         yield f"asked for no more than one mail in {wishes['days_apart']} days"
     if wishes["without"]:
         yield f"asked for nothing more of {', '.join(wishes['without'])}"
+    if "copy" in wishes["asks"]:
+        yield "asked for a copy of what is known of them: `nurture export --email`, sent to their own address"
+    if "erase" in wishes["asks"]:
+        yield "asked to be erased: make sure that it was they, then `nurture erase`"
 
 
 def _why(barred: dict[str, Any]) -> str:

@@ -142,7 +142,7 @@ def _wishes(subscriber: Subscriber) -> dict[str, object]:
     wishes = subscriber.wishes
     return {
         "paused_until": iso(wishes.paused_until), "days_apart": wishes.days_apart or None,
-        "without": sorted(wishes.without),
+        "without": sorted(wishes.without), "asks": sorted(wishes.asks),
     }  # fmt: skip
 
 

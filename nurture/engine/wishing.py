@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from nurture.journey.enrollment import Subscriber
     from nurture.store.database import Store
 
-Wish = Literal["week", "month", "on", "fewer", "usual", "without"]
+Wish = Literal["week", "month", "on", "fewer", "usual", "without", "copy", "erase"]
 WISHES: dict[str, Wish] = {
     "week": "week", "month": "month", "on": "on", "fewer": "fewer", "usual": "usual", "without": "without",
+    "copy": "copy", "erase": "erase",
 }  # fmt: skip
 PAUSES = {"week": timedelta(days=7), "month": timedelta(days=30)}
 FEWER = 7
@@ -99,6 +100,9 @@ def wish(store: Store, deployed: Deployed, message: str, wanted: str, now: datet
                 after = replace(before, days_apart=0)
             case "without":
                 after = _leave(tx, deployed, person, sequence, now)
+            case "copy" | "erase":
+                # whoever was forwarded a mail has this page too, so nothing is shown or taken away by it alone
+                after = replace(before, asks=before.asks | {what})
         people.wish(tx, person.id, after)
         people.seen(tx, {person.id: now})
         note = events.Recorded(
@@ -115,6 +119,8 @@ def _words(what: Wish, after: Wishes) -> str:
         "fewer": f"asked for no more than one mail in {FEWER} days",
         "usual": "asked for mail as usual again",
         "without": "asked for nothing more of this sequence",
+        "copy": "asked for a copy of what is known of them",
+        "erase": "asked to be erased",
     }.get(what, "" if until is None else f"{PAUSED} {until:%d %b %Y %H:%M} UTC")
 
 

@@ -82,12 +82,13 @@ else:
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What a person asked for on their own page: no mail until a moment, no two mails closer than so many days (0: as
-    it is), nothing of these sequences.
+    it is), nothing of these sequences. `asks` is what someone who runs the engine is to do for them: a copy, an erasure.
     """
 
     paused_until: datetime | None = None
     days_apart: int = 0
     without: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
 
 
 NO_WISHES = Wishes()

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy import update as update_
 
 from nurture.journey.enrollment import NO_WISHES, Subscriber, Wishes
@@ -68,7 +68,9 @@ def as_subscriber(row: Sequence[Any]) -> Subscriber:
 def _wishes(kept: Mapping[str, Any]) -> Wishes:
     until = kept.get("paused_until")
     paused_until = None if until is None else from_micros(until)
-    return Wishes(paused_until, kept.get("days_apart", 0), frozenset(kept.get("without", ())))
+    return Wishes(
+        paused_until, kept.get("days_apart", 0), frozenset(kept.get("without", ())), frozenset(kept.get("asks", ()))
+    )
 
 
 def wish(tx: Connection, number: int, wishes: Wishes) -> None:
@@ -76,7 +78,7 @@ def wish(tx: Connection, number: int, wishes: Wishes) -> None:
     until = wishes.paused_until
     said = {
         "paused_until": None if until is None else to_micros(until), "days_apart": wishes.days_apart,
-        "without": sorted(wishes.without),
+        "without": sorted(wishes.without), "asks": sorted(wishes.asks),
     }  # fmt: skip
     kept = {name: value for name, value in said.items() if value}
     tx.execute(update_(table).where(table.c.id == number).values(wishes=kept or None))
@@ -221,6 +223,14 @@ def stop(tx: Connection, ids: Sequence[int], status: str) -> list[int]:
     for some in chunks([one.id for one in weaker]):
         tx.execute(update_(table).where(table.c.id.in_(some)).values(status=status))
     return [one.id for one in weaker if one.status != "active"]
+
+
+ASKING = text("subscriber.wishes LIKE '%\"asks\"%'")
+
+
+def asking(tx: Connection, limit: int) -> list[Subscriber]:
+    """Who waits for someone to send them what is known of them, or to erase it; who came first, first."""
+    return [as_subscriber(row) for row in tx.execute(select(*COLUMNS).where(ASKING).order_by(table.c.id).limit(limit))]
 
 
 def erased(tx: Connection, ids: Sequence[int]) -> set[int]:

@@ -99,10 +99,14 @@ class Json(TypeDecorator[Any]):
 Number = BigInteger().with_variant(Integer, "sqlite")
 
 
+ASKS = text("wishes LIKE '%\"asks\"%'")
+
+
 class SubscriberRow(SQLModel, table=True):
     """A person on the list. `email` is normalised before it comes here."""
 
     __tablename__ = "subscriber"
+    __table_args__ = (Index("ix_subscriber_asks", "id", sqlite_where=ASKS, postgresql_where=ASKS),)
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
     email: str = Field(sa_column=Column(Text, nullable=False, unique=True))
@@ -286,12 +290,7 @@ class EventRow(SQLModel, table=True):
             sqlite_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
             postgresql_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
         ),
-        Index(
-            "ix_event_kept",
-            "at",
-            sqlite_where=text("kind = 'kept'"),
-            postgresql_where=text("kind = 'kept'"),
-        ),
+        Index("ix_event_kept", "at", sqlite_where=text("kind = 'kept'"), postgresql_where=text("kind = 'kept'")),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))

@@ -28,6 +28,8 @@ LATE = timedelta(minutes=10)
 """What is due longer than this is not a matter of turns any more."""
 
 WEEK = timedelta(days=7)
+ASKING = 20
+"""People who ask for something that are named one by one."""
 
 QUIET = timedelta(hours=6)
 ENOUGH_TO_HEAR = 50
@@ -96,6 +98,14 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     reports = hooks.oldest(tx)
     if reports is not None and now - reports > LATE:
         found.append(_need("Reports of providers wait.", f"The oldest came {reports:%d %b %H:%M} UTC.", "/inbox"))
+    found += [
+        _need(
+            f"{one.email} asked {'to be erased' if 'erase' in one.wishes.asks else 'for a copy of what is known of them'}.",
+            "A mail that was forwarded has that page too: make sure that it was they.",
+            f"/people/{one.id}",
+        )
+        for one in people.asking(tx, ASKING)
+    ]
     troubles = listing.troubles(tx)
     doubt, refused, unread = troubles.get(State.UNKNOWN, 0), troubles.get(State.FAILED, 0), listing.failed_hooks(tx)
     if doubt:

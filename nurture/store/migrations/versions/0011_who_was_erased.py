@@ -13,6 +13,8 @@ ERASED = f"""{SAME} AND NEW.reason = '' AND NEW.detail = '{{"erased"\\:true}}'""
 
 def upgrade():
     op.add_column("subscriber", sa.Column("wishes", sa.Text(), nullable=True))
+    asks = sa.text("wishes LIKE '%\"asks\"%'")
+    op.create_index("ix_subscriber_asks", "subscriber", ["id"], sqlite_where=asks, postgresql_where=asks)
     op.add_column("suppression", sa.Column("erased_at", sa.BigInteger(), nullable=True))
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TRIGGER audit_no_update")
