@@ -14,6 +14,7 @@ from nurture.cli import (
     codes,
     deploying,
     doctoring,
+    drawing,
     explaining,
     listeners,
     measuring,
@@ -53,6 +54,7 @@ for room in (
     operators,
     codes,
     listeners,
+    drawing,
     doctoring,
     reports,
 ):
