@@ -16,7 +16,7 @@ from nurture.engine.exporting import everything
 from nurture.engine.inbox import Inbox
 from nurture.engine.receive import receive
 from nurture.errors import Refused, Unavailable
-from nurture.store import audit, hooks, messages, suppressions
+from nurture.store import answers, audit, enrollments, hooks, messages, notices, people, suppressions
 from nurture.store.database import open_store
 from nurture.store.tables import metadata
 
@@ -60,7 +60,20 @@ def lived(stage):
     stage.report("cart_added", EMAIL, total=3, note=f"for {NAME}")
     stage.report("bought", EMAIL, product="review", amount=99, currency="GBP", buyer=NAME)
     told(stage, [{"Email": EMAIL, "MessageID": "p-1", "Metadata": {"nid": mail.id}}])
+    typed(stage)
     return mail
+
+
+def typed(stage):
+    """What a form leaves, done and half done, and what waits for a listener."""
+    with stage.store.write() as tx:
+        place = enrollments.every_pass(tx, people.by_email(tx, EMAIL).id)[0]
+        own = answers.Said(
+            place.id, place.subscriber, "ladder", "question", "worry", NAME, f"Well, {NAME}?", NAME, "en", 1, stage.now
+        )  # fmt: skip
+        answers.keep(tx, [own])
+        answers.put_draft(tx, place.id, "question", answers.Draft(1, {"worry": NAME}), stage.now)
+        notices.keep(tx, [notices.Notice("e1", "crm", "kept", place.subscriber, EMAIL, stage.now)], stage.now)
 
 
 def told(stage, bodies):
@@ -106,10 +119,14 @@ def test_nothing_that_names_them_is_left_and_what_was_counted_stays(stage):
 
 
 def counted(tx):
-    from nurture.store import enrollments, reports
+    from nurture.store import reports
 
     bought = [(product, detail) for _, _, product, detail in reports.purchases(tx)]
-    return [enrollments.kept(tx, "ladder"), [(p, d["amount"], d["currency"]) for p, d in bought]]
+    return [
+        enrollments.kept(tx, "ladder"),
+        answers.shares(tx, "ladder", "question"),
+        [(p, d["amount"], d["currency"]) for p, d in bought],
+    ]
 
 
 def test_a_late_report_is_recorded_as_erased_and_leaves_nothing(stage):

@@ -15,7 +15,7 @@ from nurture.engine.addresses import normalise
 from nurture.engine.deploy import deciding
 from nurture.errors import Refused
 from nurture.journey.enrollment import Answer
-from nurture.store import audit, enrollments, erasing, people, suppressions
+from nurture.store import answers, audit, enrollments, erasing, notices, people, suppressions
 from nurture.store.audit import Entry
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def erase(
         erasing.mails(tx, person.id)
         erasing.grants(tx, person.id)
         _rewrite(tx, deployed, person.id)
+        answers.erase(tx, person.id, _choices(deployed, answers.of_subscriber(tx, person.id)))
+        notices.forget_person(tx, person.id)
         reports = erasing.traces(tx, address, mailed)
         erasing.person(tx, person.id)
         suppressions.erase(tx, address, now)
@@ -120,6 +122,17 @@ def _offered(sequence: Sequence | None, step: str, value: object) -> bool:
     if sequence is None or step not in sequence.steps:
         return value == "yes"
     return value == "yes" or value in sequence.steps[step].ask.answers
+
+
+def _choices(deployed: Deployed, said: list[answers.Said]) -> set[tuple[str, str, str]]:
+    """Which of these answers an author offered; a number is kept as its text."""
+    found = set()
+    for one in said:
+        sequence = deployed.sequences.get(one.sequence)
+        offered = sequence.steps[one.step].ask.answers if sequence and one.step in sequence.steps else {}
+        if one.value in {"yes", *map(str, offered)}:
+            found.add((one.sequence, one.step, one.value))
+    return found
 
 
 def _rewrite(tx: Connection, deployed: Deployed, subscriber: int) -> None:
