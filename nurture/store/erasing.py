@@ -62,8 +62,10 @@ def mails(tx: Connection, subscriber: int) -> None:
 
 
 def grants(tx: Connection, subscriber: int) -> None:
-    """Their offers and the days of their budget. A code stays used: it was theirs, and goes to nobody else."""
+    """Their offers, codes that a shop is asked for, the days of their budget. A code stays used: it was theirs, and goes to nobody else."""
     tx.execute(delete(offer).where(offer.c.subscriber == subscriber))
+    passes = select(tables.enrollment.c.id).where(tables.enrollment.c.subscriber == subscriber)
+    tx.execute(delete(offer_tables.wish).where(offer_tables.wish.c.enrollment.in_(passes)))
     allowance = fuse_tables.allowance
     tx.execute(delete(allowance).where(allowance.c.subscriber == subscriber))
 
