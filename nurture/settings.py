@@ -120,6 +120,15 @@ class ListenerSettings(BaseModel):
     private: bool = False
 
 
+class ShopSettings(BaseModel):
+    """Where a pool's codes are asked for, a code for each person; `secret` signs, several while one is replaced."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str
+    secret: Secrets = ()
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -142,6 +151,9 @@ class Settings(BaseSettings):
     )
     products: dict[str, str] = Field(
         default_factory=dict, description="what a seller's own ids (price_…, plink_…) are in people.yaml"
+    )
+    codes: dict[str, ShopSettings] = Field(
+        default_factory=dict, description="shops that are asked for the codes of a pool, by its name"
     )
     tick: Span = Field(timedelta(seconds=1), description="how often the engine looks for what is due")
     settle: Span = Field(timedelta(seconds=30), description="how long a click waits for its verdict")

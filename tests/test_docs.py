@@ -16,7 +16,7 @@ from nurture.language.reference import reference
 from nurture.providers import PROVIDERS
 from nurture.providers.table import table
 from nurture.rehearsal.stories import tell
-from nurture.settings import PREFIX, ListenerSettings, ProviderSettings, Settings
+from nurture.settings import PREFIX, ListenerSettings, ProviderSettings, Settings, ShopSettings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -118,7 +118,7 @@ def test_every_setting_and_command_that_is_named_exists(page):
     for name in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", text):
         first, *nested = name.removeprefix(PREFIX).lower().split("__")
         assert first in Settings.model_fields, name
-        inner = ListenerSettings if first == "listeners" else ProviderSettings
+        inner = {"listeners": ListenerSettings, "codes": ShopSettings}.get(first, ProviderSettings)
         assert not nested or nested[-1] in inner.model_fields, name
     commands = typer.main.get_command(app).commands
     for name in re.findall(r"`nurture ([a-z]+)", text):

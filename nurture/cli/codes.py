@@ -17,8 +17,7 @@ from nurture.language.words import NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST = 100
-"""Signs of a code: people type them."""
+    from nurture.store.wishes import Line
 
 
 def register(app: typer.Typer) -> None:
@@ -39,17 +38,19 @@ def import_codes(
 
     if not NAME.fullmatch(pool):
         raise Refused(f"'{pool}' cannot name a pool: use small letters, digits and _")
+    at: At = context.obj
+    if pool in at.rules.shops:
+        raise Refused(f"{pool} asks the shop for its codes (NURTURE_CODES__{pool.upper()}__URL), so none of a file")
     good: list[tuple[int, str]] = []
     bad: list[tuple[int, str]] = []
     for line, code in _codes(file):
-        (bad if _complaint(code) else good).append((line, code))
-    at: At = context.obj
+        (bad if codes.complaint(code) else good).append((line, code))
     with at.store() as store, store.write() as tx:
         new = codes.add(tx, pool, [code for _, code in good], moment(now))
         left = codes.left(tx, pool)
     print(f"{pool}: {new} codes added, {len(good) - new} were there already; {left} left.")
     for line, code in bad:
-        say.say(f"{file}:{line}: {_complaint(code)}")
+        say.say(f"{file}:{line}: {codes.complaint(code)}")
     return 1 if bad else 0
 
 
@@ -69,34 +70,40 @@ def _codes(file: Path) -> Iterator[tuple[int, str]]:
             yield reader.line_num, cells[column] if column < len(cells) else ""
 
 
-def _complaint(code: str) -> str:
-    if not code:
-        return "there is no code in this line"
-    if len(code) > LONGEST:
-        return f"'{code[:20]}…' has more than {LONGEST} signs"
-    if not code.isprintable() or any(sign.isspace() or sign in "/?#" for sign in code):
-        return f"'{code}' cannot be a code: it may hold no space, no / ? #, and nothing that cannot be seen"
-    return ""
-
-
 def list_codes(context: typer.Context, *, as_json: AsJson = False) -> None:
     """How many codes each pool has left."""
     from nurture.engine.offering import LOW, fill
-    from nurture.store import codes
+    from nurture.store import codes, wishes
 
     at: At = context.obj
+    shops = at.rules.shops
     with at.store() as store, store.read() as tx:
-        stocks = codes.stocks(tx)
+        stocks = {pool: codes.Stock(0, 0) for pool in shops} | codes.stocks(tx)
+        lines = wishes.lines(tx)
     if as_json:
         pools = [
-            {"pool": pool, "left": stock.left, "taken": stock.taken, "low": stock.left < LOW}
-            for pool, stock in stocks.items()
-        ]
+            {
+                "pool": pool, "left": stock.left, "taken": stock.taken, "low": pool not in shops and stock.left < LOW,
+                "shop": pool in shops, "waiting": lines[pool].people if pool in lines else 0,
+                "error": lines[pool].error if pool in lines else "",
+            }
+            for pool, stock in sorted(stocks.items())
+        ]  # fmt: skip
         say.data({"format": "nurture.codes/1", "pools": pools})
         return
     width = max((len(pool) for pool in stocks), default=0)
-    for pool, stock in stocks.items():
+    for pool, stock in sorted(stocks.items()):
+        if pool in shops:
+            print(f"{pool:<{width}}  {stock.taken:>7} from the shop{_waits(lines.get(pool))}")
+            continue
         line = f"{pool:<{width}}  {stock.left:>7} left  {stock.taken:>7} taken"
         print(f"{line}  running out: {fill(pool)}" if stock.left < LOW else line)
     if not stocks:
         say.say("There are no codes yet; `nurture codes import NAME FILE.csv` brings some.")
+
+
+def _waits(line: Line | None) -> str:
+    if line is None:
+        return ""
+    since = f"{line.people} waiting since {line.since:%Y-%m-%d %H:%M} UTC"
+    return f"  {since}: the shop {line.error}" if line.error else f"  {since}"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nurture.language.sequence import Duration
     from nurture.mail.links import Links
     from nurture.providers.base import Account, Provider
+    from nurture.providers.shop import Shop
     from nurture.settings import Settings
     from nurture.store.database import Store
 
@@ -73,6 +74,7 @@ class At:
             fuse=Fuse(settings.fuse_hourly, settings.fuse_failures),
             products=settings.products,
             listeners=self.listeners(),
+            shops=self.shops(),
         )
 
     @property
@@ -217,6 +219,28 @@ class At:
             events = frozenset(said.events or TYPES)
             found.append(Listener(name, url, events, secrets, said.shape, said.private))
         return tuple(found)
+
+    def shops(self) -> dict[str, Shop]:
+        """Who is asked for the codes of which pool."""
+        from nurture.providers.listener import complaint, unreadable
+        from nurture.providers.shop import Shop
+
+        found = {}
+        for pool, said in self.settings.codes.items():
+            setting = f"NURTURE_CODES__{pool.upper()}"
+            wrong = complaint(said.url, private=False)
+            if wrong:
+                raise SettingsError(f"{setting}__URL {wrong}")
+            secrets = tuple(secret.get_secret_value() for secret in said.secret)
+            if not secrets:
+                raise SettingsError(
+                    f"{setting}__SECRET is not set; what the shop is asked is signed with it. Make one: "
+                    "python -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+                )
+            if any(unreadable(secret) for secret in secrets):
+                raise SettingsError(f"{setting}__SECRET cannot be read; write whsec_ and 24 bytes or more in base64")
+            found[pool] = Shop(said.url, secrets)
+        return found
 
     def links(self, own: str) -> Links:
         """`own` is where this process listens, for pages when no base URL is set."""

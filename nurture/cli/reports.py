@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Because = Annotated[str, typer.Option(help="why, for whoever wonders later")]
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 TOLD = 20
+SHOWN = 200
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,7 +40,7 @@ def hooks(
 
     at: At = context.obj
     with at.store() as store, store.read() as tx:
-        found = inbox.listing(tx, failed=failed)
+        found = inbox.listing(tx, failed=failed, limit=None if as_json else SHOWN)
         numbers = _numbers(tx)
     if as_json:
         listed = [

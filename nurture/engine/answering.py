@@ -82,6 +82,8 @@ def question(store: Store, deployed: Deployed, message: str) -> Question | None:
     if row is None or sequence is None or row.step not in sequence.steps or not found:
         return None
     enrollment, subscriber = found[0]
+    if subscriber.status == people.ERASED:
+        return None
     sequence = sequence.in_language(subscriber.attributes.get("language"))
     step = sequence.steps[row.step]
     known = enrollment.answers.get(step.root)

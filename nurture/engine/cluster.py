@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nurture.cluster")
 
-LANES = (["receive"], ["tick", "settle"], ["send"], ["tell"])
+LANES = (["receive"], ["tick", "settle"], ["send"], ["tell"], ["shop"])
 """Works of one lane go one after the other in a process; a busy lane takes no wake-up that another machine could."""
 
 SWEEP = timedelta(seconds=15)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nurture.engine import signing
-from nurture.store import enrollments, events, evidence, friends, hooks, messages, notices, strays
+from nurture.store import enrollments, events, evidence, friends, hooks, messages, notices, strays, wishes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """The earliest moment in each queue, None where it is empty. `stray` reports are to be looked at again, `unsettled`
-    attempts wait for evidence, a `notice` is for a listener, a `friend` is to be counted, and a form nobody confirmed
-    to be forgotten.
+    attempts wait for evidence, a `notice` is for a listener, a `wish` for a code is for a shop, a `friend` is to be
+    counted, and a form nobody confirmed to be forgotten.
     """
 
     hook: datetime | None
@@ -26,6 +26,7 @@ class Waiting:
     enrollment: datetime | None
     message: datetime | None
     notice: datetime | None
+    wish: datetime | None
     stray: bool
     unsettled: bool
     friend: bool
@@ -39,6 +40,7 @@ class Waiting:
             "send": _over(self.message, now),
             "settle": self.unsettled,
             "tell": _over(self.notice, now),
+            "shop": _over(self.wish, now),
         }
         return [name for name, has in due.items() if has]
 
@@ -51,6 +53,6 @@ def look(store: Store, now: datetime) -> Waiting:
     with store.read() as tx:
         return Waiting(
             hooks.oldest(tx), events.peek(tx), enrollments.peek(tx), messages.next_due(tx),
-            notices.next_due(tx), strays.any_due(tx, now), evidence.any_unsettled(tx, now), friends.any_uncounted(tx),
-            signing.forgets_at(tx),
+            notices.next_due(tx), wishes.next_due(tx), strays.any_due(tx, now), evidence.any_unsettled(tx, now),
+            friends.any_uncounted(tx), signing.forgets_at(tx),
         )  # fmt: skip

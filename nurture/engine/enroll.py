@@ -147,6 +147,9 @@ def report(
         if subscriber is None:
             return Reported(address, known=False)
         before = {place.id: place for place, _ in enrollments.of_people(tx, [subscriber.id], lock=True)}
+        subscriber = people.lock(tx, subscriber.id)
+        if subscriber.status == people.ERASED:
+            return Reported(address, known=False)
         happened_to(tx, deployed, subscriber, event, now)
         after = [place for place, _ in enrollments.of_people(tx, [subscriber.id], lock=False)]
     moved = {place.sequence for place in after if place != before.get(place.id)}

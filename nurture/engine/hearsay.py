@@ -20,7 +20,7 @@ from nurture.errors import Refused
 from nurture.journey.events import Event, Kind
 from nurture.providers import HOOKS
 from nurture.providers.base import Hook
-from nurture.store import enrollments, events, hooks, people
+from nurture.store import enrollments, events, hooks, people, suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,10 @@ they no longer name each other.
 """
 
 
+class Gone(Exception):
+    """What is told is of someone who was erased."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one pass heard of people."""
@@ -46,12 +50,15 @@ class Heard:
     recorded: int = 0
     repeated: int = 0
     quarantined: int = 0
+    erased: tuple[int, ...] = ()
+    """Hooks that tell of someone who was erased."""
 
 
 def hear(tx: Connection, deployed: Deployed, arrived: Sequence[hooks.Row], now: datetime) -> Heard:
     """Apply what these hooks tell of people; put aside those that cannot be applied."""
     tellers = [hook for hook in arrived if hook.provider != OWN and HOOKS[hook.provider].told is not None]
     recorded = repeated = quarantined = 0
+    erased: list[int] = []
     if tellers:
         hooks.one_at_a_time(tx)
     for hook in tellers:
@@ -59,6 +66,9 @@ def hear(tx: Connection, deployed: Deployed, arrived: Sequence[hooks.Row], now: 
         for told in _read(hook, faults):
             try:
                 news = _apply(tx, deployed, hook.provider, told, now)
+            except Gone:
+                erased.append(hook.id)
+                continue
             except Refused as error:
                 faults.append(str(error))
                 continue
@@ -67,7 +77,7 @@ def hear(tx: Connection, deployed: Deployed, arrived: Sequence[hooks.Row], now: 
         if faults:
             quarantined += 1
             hooks.quarantine(tx, hook.id, "; ".join(faults), "")
-    return Heard(recorded, repeated, quarantined)
+    return Heard(recorded, repeated, quarantined, tuple(erased))
 
 
 def _read(hook: hooks.Row, faults: list[str]) -> list[Told]:
@@ -88,6 +98,8 @@ def _read(hook: hooks.Row, faults: list[str]) -> list[Told]:
 def _apply(tx: Connection, deployed: Deployed, provider: str, told: Told, now: datetime) -> list[bool]:
     """Let a report have its effect; for each thing it tells of, whether that was new. All of it or, if Refused, nothing."""
     address = normalise(told.email)
+    if people.by_email(tx, address) is None and suppressions.was_erased(tx, address):
+        raise Gone
     at = min(told.at, now)
     known = deployed.project.people
     things: list[Event]
@@ -134,7 +146,9 @@ def _one(tx: Connection, deployed: Deployed, address: str, thing: Event, key: st
     person = people.by_email(tx, address)
     assert person is not None
     enrollments.of_people(tx, [person.id], lock=True)
-    person = people.by_ids(tx, [person.id])[person.id]  # as it is now that nobody else moves them
+    person = people.lock(tx, person.id)  # as it is now that nobody else moves them
+    if person.status == people.ERASED:
+        raise Gone
     if thing.kind is Kind.UNSUBSCRIBED:
         return _leaves(tx, deployed, person, thing, key, now)
     if thing.happening == "bought" and events.bought_between(

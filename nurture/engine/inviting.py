@@ -120,6 +120,8 @@ def _visitor(one: friends.Friend, who: Subscriber) -> Visitor:
 
 def initial(person: Subscriber) -> str:
     """As little of a name as tells two people apart: its first letter."""
+    if person.status == people.ERASED:
+        return "*"
     letters = [sign for sign in str(person.attributes.get("first_name") or person.email) if sign.isalpha()]
     return f"{letters[0].upper()}." if letters else "*"
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nurture.journey.enrollment import changed
-from nurture.store import codes, offers
+from nurture.store import codes, offers, wakeups, wishes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,6 +24,9 @@ log = logging.getLogger("nurture.offers")
 
 LOOK_AGAIN = timedelta(minutes=1)
 """When to look for a code again where a pool had none."""
+
+SHORTLY = timedelta(seconds=5)
+"""How long a shop is given to answer before its code is looked for."""
 
 LOW = 20
 """Codes in a pool below which it is said that they run out."""
@@ -52,6 +55,14 @@ def make(
     still = grant(tx, deployed, late, places, now)
     fresh: dict[str, offers.Offer] = {}
     wanted: dict[str, list[str]] = defaultdict(list)
+    wished = wishes.of_passes(tx, sorted(with_offers))
+    held: dict[int, Enrollment] = {}
+    for who, pool in still.items():
+        if pool in deployed.rules.shops:
+            found = next((one for one in wished.values() if (one.enrollment, one.pool) == (who, pool)), None)
+            held[who] = _waits_for_shop(places[who], "", found, pool, now)
+        else:
+            held[who] = _waits(places[who], "", pool, now)
     for plan in buying:
         root = deployed.sequences[plan.sequence].steps[asking[plan.id].root]
         if root.name in known.get(plan.enrollment, {}):
@@ -61,14 +72,20 @@ def make(
             secrets.token_urlsafe(12), plan.enrollment, plan.subscriber, plan.sequence, root.name, root.ask.name,
             root.ask.code, deadline, now,
         )  # fmt: skip
-        if root.ask.pool:
+        wish = wished.get((plan.enrollment, root.name))
+        if root.ask.pool and wish is not None and wish.code:
+            fresh[plan.id] = replace(fresh[plan.id], id=wish.id, code=wish.code)
+        elif root.ask.pool in deployed.rules.shops:
+            _ask(tx, fresh.pop(plan.id), wish, root.ask.pool, now)
+            held[plan.enrollment] = _waits_for_shop(places[plan.enrollment], root.name, wish, root.ask.pool, now)
+        elif root.ask.pool:
             wanted[root.ask.pool].append(plan.id)
-    held = {number: _waits(places[number], "", pool, now) for number, pool in still.items()}
     for pool, waiting in sorted(wanted.items()):
         given = _take(tx, pool, [fresh[number].id for number in waiting])
         for number in waiting:
             offer = fresh[number]
             if offer.id in given:
+                wishes.forget(tx, offer.enrollment, offer.step)  # of a shop that is asked no more
                 fresh[number] = replace(offer, code=given[offer.id])
             else:
                 del fresh[number]
@@ -98,6 +115,7 @@ def grant(
     """
     empty: dict[int, str] = {}
     made = []
+    wished = wishes.of_passes(tx, sorted({number for number, _ in thanked}))
     for number, name in thanked:
         place = places[number]
         step = deployed.sequences[place.sequence].steps[name]
@@ -106,11 +124,19 @@ def grant(
             secrets.token_urlsafe(12), number, place.subscriber, place.sequence, name, step.ask.name, step.ask.code,
             deadline, now,
         )  # fmt: skip
-        if step.ask.pool:
+        wish = wished.get((number, name))
+        if step.ask.pool and wish is not None and wish.code:
+            offer = replace(offer, id=wish.id, code=wish.code)
+        elif step.ask.pool in deployed.rules.shops:
+            _ask(tx, offer, wish, step.ask.pool, now)
+            empty[number] = step.ask.pool
+            continue
+        elif step.ask.pool:
             given = _take(tx, step.ask.pool, [offer.id])
             if offer.id not in given:
                 empty[number] = step.ask.pool
                 continue
+            wishes.forget(tx, number, name)
             offer = replace(offer, code=given[offer.id])
         made.append(offer)
     offers.add(tx, made)
@@ -133,11 +159,32 @@ def fill(pool: str) -> str:
 
 
 def _waits(place: Enrollment, root: str, pool: str, now: datetime) -> Enrollment:
+    why = f"the pool {pool} has no code left; {fill(pool)}"
+    return _held(place, root, why, now + LOOK_AGAIN)
+
+
+def _ask(tx: Connection, offer: offers.Offer, wish: wishes.Wish | None, pool: str, now: datetime) -> None:
+    """The shop is to be asked, once for a person and pass."""
+    if wish is None:
+        wishes.add(tx, wishes.Wish(offer.id, offer.enrollment, offer.step, pool, offer.product, now, now))
+    elif wish.due_at is None:  # it was not asked for while their pass was over
+        wishes.again(tx, wish.id, now)
+    wakeups.want(tx, "shop")
+
+
+def _waits_for_shop(place: Enrollment, root: str, wish: wishes.Wish | None, pool: str, now: datetime) -> Enrollment:
+    error = wish.error if wish is not None else ""
+    why = f"the shop of {pool} {error}" if error else f"the shop is asked for a code of {pool}"
+    next_try = wish.due_at if wish is not None and wish.due_at is not None else now
+    return _held(place, root, why, max(next_try, now + (LOOK_AGAIN if error else timedelta(0))) + SHORTLY)
+
+
+def _held(place: Enrollment, root: str, why: str, look_at: datetime) -> Enrollment:
     """As they stood before their mail was due: nothing was offered, so no deadline runs."""
     return changed(
         place,
         phase="waiting",
-        due_at=now + LOOK_AGAIN,
+        due_at=look_at,
         offers={name: deadline for name, deadline in place.offers.items() if name != root},
-        because=f"{place.step} is held: the pool {pool} has no code left; {fill(pool)}",
+        because=f"{place.step} is held: {why}",
     )

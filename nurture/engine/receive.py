@@ -62,6 +62,7 @@ class Report:
     provider: str
     message: messages.Row
     of_ask: bool = True
+    hook: int = 0
 
     @property
     def key(self) -> str:
@@ -103,20 +104,23 @@ def receive(store: Store, deployed: Deployed, links: Links, now: datetime, *, ba
         looked_at = strays.due(tx, now, batch)
         arrived = hooks.waiting(tx, batch)
         found: list[tuple[str, Event]] = [(stray.provider, thawed(stray.event)) for stray in looked_at]
+        origin = [0] * len(found)
         sound: list[hooks.Row] = []
         broken = 0
         for hook in arrived:
             readable, faults = read_hook(hook, links)
             found += [(hook.provider, event) for event in readable]
+            origin += [hook.id] * len(readable)
             sound += [] if faults else [hook]
             for item, error in faults:
                 broken += 1
                 hooks.quarantine(tx, hook.id, error, item)
         heard = hear(tx, deployed, sound, now)
         hooks.applied(tx, [hook.id for hook in arrived])
-        reports, unknown = _ours(tx, found, links)
+        reports, unknown = _ours(tx, found, links, origin)
         dropped = _put_off(tx, looked_at, unknown, len(found), now)
         recorded = apply_reports(tx, deployed, reports, now)
+        _empty(tx, arrived, reports, heard.erased)
     return Received(
         hooks=len(arrived), recorded=recorded + heard.recorded, repeated=len(reports) - recorded + heard.repeated,
         dropped=dropped, quarantined=broken + heard.quarantined, more=len(arrived) == batch,
@@ -149,9 +153,9 @@ def _put_off(
 
 
 def _ours(
-    tx: Connection, found: Sequence[tuple[str, Event]], links: Links
+    tx: Connection, found: Sequence[tuple[str, Event]], links: Links, origin: Sequence[int]
 ) -> tuple[list[Report], dict[int, tuple[str, Event]]]:
-    """The reports on mail of ours, and those on other mail by their place in `found`."""
+    """The reports on mail of ours, and those on other mail by their place in `found`; `origin` is each one's hook."""
     by_id = messages.by_ids(tx, sorted({event.message for _, event in found if event.message}))
     foreign: dict[str, set[str]] = defaultdict(set)
     for provider, event in found:
@@ -165,7 +169,7 @@ def _ours(
         if row is None:
             unknown[place] = (provider, event)
         else:
-            reports.append(Report(event, provider, row, of_ask=_of_ask(event, row, links)))
+            reports.append(Report(event, provider, row, of_ask=_of_ask(event, row, links), hook=origin[place]))
     return reports, unknown
 
 
@@ -188,6 +192,11 @@ def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report],
     """Record what is new and let it have its effect. Returns how many reports were new."""
     by_key = {report.key: report for report in reports}
     judged_at = now + deployed.rules.settle
+    gone = people.erased(tx, sorted({report.message.subscriber for report in by_key.values()}))
+    late = {key: report for key, report in by_key.items() if report.message.subscriber in gone}
+    events.record(tx, [_of_erased(key, report, now) for key, report in late.items()])
+    _prove(tx, list(late.values()))
+    by_key = {key: report for key, report in by_key.items() if key not in late}
     new = events.record(tx, [_recorded(key, report, judged_at, now) for key, report in by_key.items()])
     fresh = sorted((by_key[key] for key in new), key=lambda report: (report.event.at, report.key))
     left = _prove(tx, fresh)
@@ -211,6 +220,20 @@ def apply_reports(tx: Connection, deployed: Deployed, reports: Iterable[Report],
     if fresh and judged_at <= now:  # a verdict that waits for nothing is given at once
         wakeups.want(tx, "tick")
     return len(new)
+
+
+def _of_erased(key: str, report: Report, now: datetime) -> events.Recorded:
+    """What stays of a report on the mail of someone who was erased: that it came."""
+    whole = _recorded(key, report, now, now)
+    return replace(whole, url="", answer=None, human=None, reason=people.ERASED, judged_at=None, detail={})
+
+
+def _empty(tx: Connection, arrived: Sequence[hooks.Row], reports: Sequence[Report], heard: Sequence[int]) -> None:
+    """Nothing stays of raw reports that name someone who was erased; what they said of others has been applied."""
+    gone = people.erased(tx, sorted({report.message.subscriber for report in reports}))
+    named = {report.hook for report in reports if report.message.subscriber in gone} | set(heard)
+    named |= {hook.id for hook in arrived if hooks.EMPTY_LATER in hook.headers}
+    hooks.empty(tx, sorted(named - {0}))
 
 
 def _replied(tx: Connection, deployed: Deployed, fresh: Sequence[Report], now: datetime) -> None:

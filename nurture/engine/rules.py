@@ -16,6 +16,7 @@ from nurture.mail.render import Letterhead
 if TYPE_CHECKING:
     from nurture.journey.enrollment import Subscriber
     from nurture.language.sequence import Duration
+    from nurture.providers.shop import Shop
 
 Delivery = Literal["at_most_once", "at_least_once", "hold"]
 
@@ -28,7 +29,7 @@ class Rules:
     which no evidence came within `awaiting`. `hosts` are where an ask may lead that takes its target from an event.
     `budget` is the most mails to a person on one of their days, `fuse` when all mail is held until someone looks.
     `products` says what a seller's own ids (of a price, a product, a payment link) are in people.yaml. `listeners` hear
-    of what is decided.
+    of what is decided. `shops` are asked for the codes of a pool, by its name.
     """
 
     zone: str = "UTC"
@@ -43,6 +44,7 @@ class Rules:
     fuse: Fuse = field(default_factory=Fuse)
     products: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     listeners: tuple[Listener, ...] = ()
+    shops: Mapping[str, Shop] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def letterhead(self) -> Letterhead:

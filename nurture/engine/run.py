@@ -26,6 +26,7 @@ from nurture.engine.deploy import afresh
 from nurture.engine.receive import receive
 from nurture.engine.sending import Sender
 from nurture.engine.settling import settle
+from nurture.engine.shopping import shop
 from nurture.engine.telling import Teller
 from nurture.engine.tick import tick
 from nurture.errors import Outdated
@@ -90,6 +91,7 @@ def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
             "send": lambda: _again(lambda: _send(engine, sender)),
             "settle": lambda: _again(lambda: _settle(engine)),
             "tell": lambda: _tell(engine, teller),
+            "shop": lambda: _shop(engine),
         }
         yield {name: partial(_unless_outdated, engine, work) for name, work in works.items()}
     finally:
@@ -185,6 +187,11 @@ def _settle(engine: Engine) -> None:
 
 def _tell(engine: Engine, teller: Teller) -> None:
     while teller.turn(engine.current().rules.listeners, engine.now()).more and not engine.stop.is_set():
+        pass
+
+
+def _shop(engine: Engine) -> None:
+    while shop(engine.store, engine.current().rules.shops, engine.now()).more and not engine.stop.is_set():
         pass
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nurture.engine.deploy import Deployed
     from nurture.engine.rules import Rules
-    from nurture.journey.enrollment import Granted
+    from nurture.journey.enrollment import Granted, Subscriber
     from nurture.mail.message import Message
     from nurture.store.database import Store
 
@@ -47,9 +47,10 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "email": subscriber.email,
         "status": subscriber.status,
         "suppressed": _barred(barred),
+        "wishes": _wishes(subscriber),
         "attributes": dict(subscriber.attributes),
         "tags": sorted(subscriber.tags),
-        "enrollments": [_place(place) for place in places],
+        "enrollments": [place_document(place) for place in places],
         "messages": [message(row) for row in mails],
         "offers": [_offer(one) for one in made],
         "answers": [answer for place in places for answer in _answers(place)],
@@ -139,6 +140,15 @@ def _made(store: Store | None, enrollment: Enrollment) -> Mapping[str, Granted]:
         return offers.of_passes(tx, [enrollment.id]).get(enrollment.id, {})
 
 
+def _wishes(subscriber: Subscriber) -> dict[str, object]:
+    """What they asked for on their own page."""
+    wishes = subscriber.wishes
+    return {
+        "paused_until": iso(wishes.paused_until), "days_apart": wishes.days_apart or None,
+        "without": sorted(wishes.without), "asks": sorted(wishes.asks),
+    }  # fmt: skip
+
+
 def offer_document(offer: offers.Offer, now: datetime) -> dict[str, object]:
     """An offer as a shop sees it: `nurture.offer/1`."""
     return {
@@ -188,7 +198,7 @@ def message(row: messages.Row) -> dict[str, object]:
     }
 
 
-def _place(place: Enrollment) -> dict[str, object]:
+def place_document(place: Enrollment) -> dict[str, object]:
     return {
         "sequence": place.sequence,
         "pass": place.number,

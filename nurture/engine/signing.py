@@ -223,7 +223,7 @@ def confirm(
         if signed.confirmed_at is not None:
             return done
         barred = suppressions.of(tx, [before.email]).get(before.email)
-        if before.status in LASTING or (barred is not None and barred.reason in LASTING):
+        if before.status in (*LASTING, people.ERASED) or (barred is not None and barred.reason in LASTING):
             return None
         suppressions.lift(tx, before.email)
         signups.confirm(tx, signed.id, now)

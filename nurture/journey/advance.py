@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 NOTHING_TYPED: Mapping[str, object] = MappingProxyType({})
+PAUSED = "paused by themselves until"
 
 
 def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Facts, now: datetime) -> Outcome:
@@ -77,6 +78,8 @@ def may_start(
 ) -> bool:
     """Whether a pass may begin now, whatever begins it: never two at once, `again`, and the start's condition."""
     case = Case(sequence, facts, now)
+    if sequence.name in facts.subscriber.wishes.without:
+        return False
     if last is not None:
         if last.ended_at is None or sequence.start.again is None:
             return False
@@ -124,6 +127,8 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
         begun = changed(enrollment, started_at=case.now, waits_for="")
         if may_start(case.sequence, enrollment.data, case.facts, None, case.now):
             return _begin(case, begun)
+        if case.sequence.name in case.facts.subscriber.wishes.without:
+            return end(case, begun, "removed", "its moment came, but they asked for nothing of it")
         why = says(case.sequence.start.condition, begun, case.facts)
         return end(case, begun, "removed", f"its moment came, but {why}")
     if enrollment.phase == "asked":
@@ -160,6 +165,9 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
         if limit is None or limit.over(case.now):
             why = f"{step.until.text} is {'unknown' if limit is None else 'over'}, so {step.name} is not mailed"
             return follow(case, enrollment, step.no.arms, case.now, why, by_no=True)
+    own = case.facts.subscriber.wishes.paused_until
+    if own is not None and own > case.now:  # a person's wish goes before the author's `send: now`
+        return changed(enrollment, due_at=own, because=f"{step.name} is held: {PAUSED} {own:%d %b %Y %H:%M} UTC"), ()
     at, held = hold(case, enrollment, step, case.now)
     if at > case.now:
         return changed(enrollment, due_at=at, because=f"{step.name} is held: {held}"), ()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nurture.journey import timing
 from nurture.journey.enrollment import Drawn, Effect, End, Ended, Enrollment, Facts, changed
 from nurture.language.conditions import UNKNOWN, Condition, Lookup
-from nurture.language.sequence import END, AtClock, Exit, Goto, Split, target_name
+from nurture.language.sequence import END, AtClock, Duration, Exit, Goto, Split, target_name
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -144,10 +144,15 @@ def hold(case: Case, enrollment: Enrollment, step: Step, at: datetime) -> tuple[
         return at, ""
     why = ""
     facts = case.facts
-    if facts.gap is not None and facts.subscriber.last_mail_at is not None:
-        free = timing.add(facts.subscriber.last_mail_at, facts.gap, case.zone)
+    last, days = facts.subscriber.last_mail_at, facts.subscriber.wishes.days_apart
+    if facts.gap is not None and last is not None:
+        free = timing.add(last, facts.gap, case.zone)
         if free > at:
             at, why = free, f"{facts.gap} between any two mails to a person"
+    if days and last is not None:
+        free = timing.add(last, Duration(days=days), case.zone)
+        if free > at:
+            at, why = free, f"they asked for no more than one mail in {days} days"
     if enrollment.fixed:
         return at, why
     zone = case.zone if step.send.timezone == "theirs" else timing.zone(step.send.timezone, facts.zone)

@@ -80,6 +80,21 @@ else:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person asked for on their own page: no mail until a moment, no two mails closer than so many days (0: as
+    it is), nothing of these sequences. `asks` is what someone who runs the engine is to do for them: a copy, an erasure.
+    """
+
+    paused_until: datetime | None = None
+    days_apart: int = 0
+    without: frozenset[str] = frozenset()
+    asks: frozenset[str] = frozenset()
+
+
+NO_WISHES = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
 class Subscriber:
     """What we know of a person. `zone`, `language`, `country` and `email` are attributes as well."""
 
@@ -92,6 +107,7 @@ class Subscriber:
     joined_at: datetime | None = None
     last_seen_at: datetime | None = None
     last_mail_at: datetime | None = None
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(frozen=True, slots=True)

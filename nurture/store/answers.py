@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
-from nurture.store import answer_tables
+from nurture.store import answer_tables, tables
 from nurture.store.dialect import chunks, insert
 
 if TYPE_CHECKING:
@@ -67,6 +67,20 @@ def of_subscriber(tx: Connection, subscriber: int) -> list[Said]:
     columns = [said.c[name] for name in Said.__dataclass_fields__]
     query = select(*columns).where(said.c.subscriber == subscriber).order_by(said.c.at, said.c.id)
     return [Said(*row) for row in tx.execute(query)]
+
+
+def erase(tx: Connection, subscriber: int, offered: Collection[tuple[str, str, str]]) -> None:
+    """Of this person's answers the choices that an author offered stay, as (sequence, step, value), for the shares."""
+    theirs = said.c.subscriber == subscriber
+    tx.execute(said.delete().where(theirs, said.c.field != ""))
+    for one in of_subscriber(tx, subscriber):
+        if (one.sequence, one.step, one.value) not in offered:
+            same = (said.c.sequence == one.sequence) & (said.c.step == one.step) & (said.c.value == one.value)
+            tx.execute(said.delete().where(theirs, same))
+    tx.execute(said.update().where(theirs).values(question="", words="", consent=None))
+    passes = select(tables.enrollment.c.id).where(tables.enrollment.c.subscriber == subscriber)
+    for table in (draft, watch):
+        tx.execute(table.delete().where(table.c.enrollment.in_(passes)))
 
 
 def shares(tx: Connection, sequence: str, step: str) -> dict[str, int]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from nurture.store import access_tables
+from nurture.store.dialect import chunks
 from nurture.store.tables import to_micros
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 table = access_tables.audit
 c = table.c
+ERASED = {"erased": True}
+"""All that an entry says whose words an erasure took out; its digest stays, and the chain with it."""
+
 LOCK = 726585
 """PostgreSQL's advisory lock for the end of the chain."""
 
@@ -56,6 +60,18 @@ def _digest(before: str, entry: Entry) -> str:
     return sha256(f"{before}\n{json.dumps(said, sort_keys=True)}".encode()).hexdigest()
 
 
+def erase(tx: Connection, about: Sequence[str], beginning: str) -> int:
+    """Take the words out of the entries on these targets, and on those that begin so; returns how many that was.
+
+    The database lets nothing else be changed here.
+    """
+    number = 0
+    for some in (*chunks(about), ()):
+        whose = c.target.in_(some) if some else c.target.startswith(beginning, autoescape=True)
+        number += tx.execute(update(table).where(whose).values(reason="", detail=ERASED)).rowcount
+    return number
+
+
 def listing(tx: Connection, limit: int, before: int | None = None) -> list[Entry]:
     """The latest entries, newest first; those before an entry when one is named."""
     query = select(c.at, c.who, c.action, c.target, c.reason, c.detail, c.id).order_by(c.id.desc()).limit(limit)
@@ -69,6 +85,9 @@ def first_broken(tx: Connection) -> int | None:
     rows: Any = tx.execute(select(c.at, c.who, c.action, c.target, c.reason, c.detail, c.id, c.digest).order_by(c.id))
     for *said, digest in rows:
         entry = Entry(*said)
+        if not entry.reason and entry.detail == ERASED:
+            last = digest
+            continue
         last = _digest(last, entry)
         if digest != last:
             return entry.id

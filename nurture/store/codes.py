@@ -19,6 +19,10 @@ table = offer_tables.code
 c = table.c
 
 
+LONGEST = 100
+"""Signs of a code: people type them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stock:
     """How full a pool is."""
@@ -35,6 +39,17 @@ def add(tx: Connection, pool: str, codes: Sequence[str], now: datetime) -> int:
         rows = [{"pool": pool, "code": code, "imported_at": now} for code in some]
         new += len(tx.execute(adding, rows).all())
     return new
+
+
+def complaint(code: str) -> str:
+    """Why this cannot be a code; "" when it can."""
+    if not code:
+        return "there is no code"
+    if len(code) > LONGEST:
+        return f"'{code[:20]}…' has more than {LONGEST} signs"
+    if not code.isprintable() or any(sign.isspace() or sign in "/?#" for sign in code):
+        return f"'{code}' cannot be a code: it may hold no space, no / ? #, and nothing that cannot be seen"
+    return ""
 
 
 def take(tx: Connection, pool: str, offers: Sequence[str]) -> dict[str, str]:

@@ -111,6 +111,25 @@ class Store:
                 tx.execute(text("SELECT pg_advisory_xact_lock(726583)"))
             upgrade(tx)
 
+    def leave_no_traces(self, words: str) -> None:
+        """After an erasure: the log of a SQLite file is emptied, and what an older program left in the file goes too.
+
+        A file that secure_delete did not see written may hold old pages; then it is written anew. On PostgreSQL
+        autovacuum does this.
+        """
+        if self.path is None:
+            return
+        with self._writing, _explained(self), self._reader.connect() as tx:
+            connection: Any = tx.connection.dbapi_connection
+            if not connection.in_transaction:
+                self._empty_log(connection)
+                if _holds(self.path, words.encode()):
+                    connection.execute("VACUUM")
+                    self._empty_log(connection)
+
+    def _empty_log(self, connection: Any) -> None:  # noqa: ANN401 - the driver's own type
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         self._writer.dispose()
         self._reader.dispose()
@@ -194,7 +213,10 @@ def _sqlite(url: URL, begin: str, pool: type[StaticPool | QueuePool]) -> Engine:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
         connection.isolation_level = None  # the driver's own BEGIN is deferred; ours is said below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY}"):
+        # what is erased, or written anew, must not lie on in the file
+        for pragma in (
+            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"busy_timeout={BUSY}",
+        ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -202,6 +224,17 @@ def _sqlite(url: URL, begin: str, pool: type[StaticPool | QueuePool]) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _holds(path: Path, words: bytes) -> bool:
+    """Whether a file holds these bytes anywhere."""
+    with path.open("rb") as file:
+        before = b""
+        while piece := file.read(1 << 20):
+            if words in before + piece:
+                return True
+            before = piece[-len(words) :]
+    return False
 
 
 PATIENCE: dict[str, Any] = {

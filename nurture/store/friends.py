@@ -110,6 +110,12 @@ def engage(tx: Connection, subscribers: Iterable[int], at: datetime) -> None:
         tx.execute(update(table).where(c.subscriber.in_(some)).where(c.engaged_at.is_(None)).values(engaged_at=at))
 
 
+def erase(tx: Connection, subscriber: int) -> None:
+    """The name of this person's links, and by what they were known as somebody's friend. Whom they brought stays."""
+    tx.execute(update(link).where(link.c.subscriber == subscriber).values(name=""))
+    tx.execute(update(table).where(c.subscriber == subscriber).values(client="", device=""))
+
+
 UNCOUNTED = and_(c.engaged_at.is_not(None), c.counted_at.is_(None), c.refused == "")
 
 

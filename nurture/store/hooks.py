@@ -22,6 +22,9 @@ WAITING, APPLIED, QUARANTINED = "waiting", "applied", "quarantined"
 ITEM = "x-nurture-item"
 """The header of a row that holds one report of a larger hook."""
 
+EMPTY_LATER = "x-nurture-erased"
+"""The header of a row that names someone who was erased before it was read."""
+
 TO_APPLY = text("hook.state = 'waiting'")
 """As it stands in the index, so that both databases use it."""
 
@@ -109,6 +112,19 @@ def applied(tx: Connection, ids: Sequence[int]) -> None:
         tx.execute(update(table).where(c.id.in_(some)).where(c.state == WAITING).values(state=APPLIED))
 
 
+def empty(tx: Connection, ids: Sequence[int]) -> None:
+    """Nothing stays of what these said; that they came is known, so that a repeat is one."""
+    for some in chunks(ids):
+        tx.execute(update(table).where(c.id.in_(some)).values(body=b"", headers={}, error="", state=APPLIED))
+
+
+def empty_later(tx: Connection, ids: Sequence[int]) -> None:
+    """These are emptied once they were read: there may be reports on others in them."""
+    for some in chunks(ids):
+        for number, headers in tx.execute(select(c.id, c.headers).where(c.id.in_(some))).all():
+            tx.execute(update(table).where(c.id == number).values(headers={**headers, EMPTY_LATER: "1"}))
+
+
 def replay(tx: Connection, number: int) -> bool:
     """Let a kept report have its effect again; repeats are known and change nothing."""
     changed = tx.execute(update(table).where(c.id == number).values(state=WAITING, error=""))
@@ -120,8 +136,8 @@ def replay_failed(tx: Connection) -> int:
     return tx.execute(update(table).where(c.state == QUARANTINED).values(state=WAITING, error="")).rowcount
 
 
-def listing(tx: Connection, *, failed: bool, limit: int = 200) -> list[Row]:
-    """Kept reports, newest first; only those that could not be read when `failed`."""
+def listing(tx: Connection, *, failed: bool, limit: int | None = None) -> list[Row]:
+    """Kept reports, newest first, all without a limit; only those that could not be read when `failed`."""
     query = select(*COLUMNS)
     query = query.where(c.state == QUARANTINED) if failed else query
     return [Row(*row) for row in tx.execute(query.order_by(c.id.desc()).limit(limit))]

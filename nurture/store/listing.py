@@ -34,6 +34,7 @@ class Wanted:
 def people_after(tx: Connection, wanted: Wanted, after: int, limit: int) -> list[Subscriber]:
     """People in the order they came, those after a number."""
     query: Select[Any] = select(*people.COLUMNS).where(person.c.id > after).order_by(person.c.id).limit(limit)
+    query = query.where(person.c.status != people.ERASED)
     if wanted.beginning:
         # SQLite's own index serves a range, not a LIKE; PostgreSQL's order of a language is not that of letters
         email = person.c.email if tx.dialect.name == "sqlite" else person.c.email.collate("C")

@@ -143,6 +143,17 @@ def cancel(tx: Connection, keep: Mapping[int, str], reason: str) -> None:
         tx.execute(changing.values(state=State.CANCELLED.value, due_at=None, reason=reason))
 
 
+def put_off(tx: Connection, subscriber: int, until: datetime, reason: str, *, where: str = "") -> None:
+    """What is planned for this person and was never tried leaves then; whoever holds a claim on it loses that.
+
+    Only what waits for a reason with the words `where`, when they are given.
+    """
+    planned = and_(c.subscriber == subscriber, or_(c.state == PLANNED, c.state == CLAIMED), c.uncertain == 0)
+    planned = and_(planned, c.reason.contains(where, autoescape=True)) if where else planned
+    values = {"state": PLANNED, "token": c.token + 1, "due_at": until, "reason": reason}
+    tx.execute(update(table).where(planned).values(values))
+
+
 def in_flight(tx: Connection, sequence: str, steps: Collection[str]) -> set[int]:
     """Enrollments whose mail of one of these steps has been handed over, or may have been."""
     query = select(c.enrollment).where(c.sequence == sequence).where(c.step.in_(list(steps)))

@@ -1,10 +1,10 @@
-"""The tables of offers: what each person was offered until when, and the codes that wait in pools."""
+"""The tables of offers: what each person was offered until when, and the codes that wait in pools or are asked for."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from nurture.store.tables import Instant, Number, metadata
@@ -43,5 +43,34 @@ class CodeRow(SQLModel, table=True):
     offer: str | None = Field(sa_column=Column(Text, unique=True))
 
 
+class WishRow(SQLModel, table=True):
+    """A code that a shop is asked for, and what came of it. Its id is the offer's to be, and what the shop knows a repeat
+    by; UNIQUE (enrollment, step) is why nobody is given two.
+    """
+
+    __tablename__ = "wish"
+    __table_args__ = (
+        UniqueConstraint("enrollment", "step"),
+        Index(
+            "ix_wish_due",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    enrollment: int = Field(sa_column=Column(ForeignKey("enrollment.id"), nullable=False))
+    step: str = Field(sa_column=Column(Text, nullable=False))
+    pool: str = Field(sa_column=Column(Text, nullable=False))
+    product: str = Field(sa_column=Column(Text, nullable=False))
+    since: datetime = Field(sa_column=Column(Instant, nullable=False))
+    due_at: datetime | None = Field(sa_column=Column(Instant))
+    tries: int = Field(sa_column=Column(Integer, nullable=False))
+    code: str = Field(sa_column=Column(Text, nullable=False))
+    error: str = Field(sa_column=Column(Text, nullable=False))
+
+
 offer = metadata.tables["offer"]
 code = metadata.tables["code"]
+wish = metadata.tables["wish"]

@@ -8,12 +8,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy import update as update_
 
-from nurture.journey.enrollment import Subscriber
+from nurture.journey.enrollment import NO_WISHES, Subscriber, Wishes
 from nurture.store import suppressions, tables
-from nurture.store.dialect import chunks, insert
+from nurture.store.dialect import chunks, insert, locked
 from nurture.store.tables import from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 table = tables.subscriber
 UNCONFIRMED = "unconfirmed"
 """The status of someone whose address was typed into a form, and who has not confirmed that it was them."""
+ERASED = "erased"
+"""The status of a row that stands for someone who was erased, so that what is counted stays true."""
 
 COLUMNS = (
     table.c.id, table.c.email, table.c.status, table.c.attributes, table.c.tags, table.c.bought, table.c.joined_at,
-    table.c.last_seen_at, table.c.last_mail_at,
+    table.c.last_seen_at, table.c.last_mail_at, table.c.wishes,
 )  # fmt: skip
 
 
@@ -50,7 +52,7 @@ class Saved:
 
 def as_subscriber(row: Sequence[Any]) -> Subscriber:
     """The value of a row that was selected with COLUMNS."""
-    number, email, status, attributes, tags, bought, joined_at, last_seen_at, last_mail_at = row
+    number, email, status, attributes, tags, bought, joined_at, last_seen_at, last_mail_at, wishes = row
     return Subscriber(
         number,
         email,
@@ -61,7 +63,27 @@ def as_subscriber(row: Sequence[Any]) -> Subscriber:
         joined_at,
         last_seen_at,
         last_mail_at,
+        NO_WISHES if wishes is None else _wishes(wishes),
     )
+
+
+def _wishes(kept: Mapping[str, Any]) -> Wishes:
+    until = kept.get("paused_until")
+    paused_until = None if until is None else from_micros(until)
+    return Wishes(
+        paused_until, kept.get("days_apart", 0), frozenset(kept.get("without", ())), frozenset(kept.get("asks", ()))
+    )
+
+
+def wish(tx: Connection, number: int, wishes: Wishes) -> None:
+    """Write down what this person asked for."""
+    until = wishes.paused_until
+    said = {
+        "paused_until": None if until is None else to_micros(until), "days_apart": wishes.days_apart,
+        "without": sorted(wishes.without), "asks": sorted(wishes.asks),
+    }  # fmt: skip
+    kept = {name: value for name, value in said.items() if value}
+    tx.execute(update_(table).where(table.c.id == number).values(wishes=kept or None))
 
 
 def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[Saved]:
@@ -127,13 +149,20 @@ def _learn(
         if email not in barred and subscriber.status == "active" and (wanted[email].attributes or wanted[email].tags)
     ]
     if changed:
-        tx.execute(update_(table).where(table.c.id == bindparam("number")), changed)
+        # they may have been erased in this moment
+        tx.execute(update_(table).where(table.c.id == bindparam("number"), table.c.status == "active"), changed)
 
 
 def by_email(tx: Connection, email: str) -> Subscriber | None:
     """The person with this normalised address."""
     row = tx.execute(select(*COLUMNS).where(table.c.email == email)).first()
     return None if row is None else as_subscriber(row)
+
+
+def lock(tx: Connection, number: int) -> Subscriber:
+    """A person whom nobody else changes before this transaction ends. Their enrollments are locked before."""
+    query = locked(tx, select(*COLUMNS).where(table.c.id == number), of=[table], skip=False)
+    return as_subscriber(tx.execute(query).one())
 
 
 def _by_emails(tx: Connection, emails: Sequence[str]) -> list[Subscriber]:
@@ -153,7 +182,7 @@ def by_ids(tx: Connection, ids: Sequence[int]) -> dict[int, Subscriber]:
 
 
 def update(tx: Connection, subscribers: Iterable[Subscriber]) -> None:
-    """Write what is known of these people, whole."""
+    """Write what is known of these people, whole; nothing is learned of who was erased meanwhile."""
     rows = [
         {
             "number": subscriber.id,
@@ -168,7 +197,7 @@ def update(tx: Connection, subscribers: Iterable[Subscriber]) -> None:
         for subscriber in subscribers
     ]
     if rows:
-        tx.execute(update_(table).where(table.c.id == bindparam("number")), rows)
+        tx.execute(update_(table).where(table.c.id == bindparam("number"), table.c.status != ERASED), rows)
 
 
 def mailed(tx: Connection, at: Mapping[int, datetime]) -> None:
@@ -201,10 +230,30 @@ def stop(tx: Connection, ids: Sequence[int], status: str) -> list[int]:
     """
     strength = suppressions.STRENGTH
     found = by_ids(tx, ids).values()
-    weaker = [one for one in found if one.status == "active" or strength.get(one.status, 0) < strength[status]]
+    weaker = [
+        one
+        for one in found
+        if one.status == "active" or (one.status != ERASED and strength.get(one.status, 0) < strength[status])
+    ]
     for some in chunks([one.id for one in weaker]):
         tx.execute(update_(table).where(table.c.id.in_(some)).values(status=status))
     return [one.id for one in weaker if one.status != "active"]
+
+
+ASKING = text("subscriber.wishes LIKE '%\"asks\"%'")
+
+
+def asking(tx: Connection, limit: int) -> list[Subscriber]:
+    """Who waits for someone to send them what is known of them, or to erase it; who came first, first."""
+    return [as_subscriber(row) for row in tx.execute(select(*COLUMNS).where(ASKING).order_by(table.c.id).limit(limit))]
+
+
+def erased(tx: Connection, ids: Sequence[int]) -> set[int]:
+    """Which of these people were erased."""
+    found: set[int] = set()
+    for some in chunks(ids):
+        found |= set(tx.execute(select(table.c.id).where(table.c.id.in_(some), table.c.status == ERASED)).scalars())
+    return found
 
 
 def revive(tx: Connection, number: int) -> None:
@@ -213,12 +262,13 @@ def revive(tx: Connection, number: int) -> None:
 
 
 def every(tx: Connection) -> Iterator[Subscriber]:
-    """Everyone, in the order they came; read in pieces, so that any number fits."""
+    """Everyone who was not erased, in the order they came; read in pieces, so that any number fits."""
     last = 0
-    while rows := tx.execute(select(*COLUMNS).where(table.c.id > last).order_by(table.c.id).limit(1000)).all():
+    known = select(*COLUMNS).where(table.c.status != ERASED).order_by(table.c.id).limit(1000)
+    while rows := tx.execute(known.where(table.c.id > last)).all():
         yield from (as_subscriber(row) for row in rows)
         last = rows[-1][0]
 
 
 def count(tx: Connection) -> int:
-    return int(tx.execute(select(func.count()).select_from(table)).scalar_one())
+    return int(tx.execute(select(func.count()).where(table.c.status != ERASED)).scalar_one())

@@ -111,6 +111,14 @@ def _erase(tx: Connection, numbers: list[int]) -> None:
     tx.execute(delete(people.table).where(people.table.c.id.in_(numbers)))
 
 
+def erase(tx: Connection, subscriber: int) -> None:
+    """What this person typed, and where from. That a form was confirmed stays counted."""
+    theirs = c.subscriber == subscriber
+    tx.execute(delete(table).where(theirs, c.confirmed_at.is_(None)))
+    nothing: dict[str, Any] = {"attributes": {}, "source": {}, "client": "", "friend_of": ""}
+    tx.execute(update(table).where(theirs).values(nothing))
+
+
 def numbers(tx: Connection) -> dict[str, tuple[int, int]]:
     """Of each form: how often it was sent, and how often that was confirmed. Forgotten ones are not counted."""
     query = select(c.form, func.count(), func.count(c.confirmed_at)).group_by(c.form)

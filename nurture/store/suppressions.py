@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from types import MappingProxyType
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 table = tables.suppression
 c = table.c
+WHY = (c.reason, c.because, c.at, c.erased_at)
 KEY = "suppression key"
 STRENGTH: Mapping[str, int] = MappingProxyType(
-    {"manual": 0, "soft": 1, "bounced": 2, "unsubscribed": 3, "complained": 4}
+    {"erased": -1, "manual": 0, "soft": 1, "bounced": 2, "unsubscribed": 3, "complained": 4}
 )
 """Of several reasons the strongest is shown, in whatever order they came."""
 
@@ -39,6 +40,7 @@ class Barred:
     reason: str
     because: str
     since: datetime
+    erased_at: datetime | None = None
 
 
 def bar(tx: Connection, emails: Iterable[str], reason: str, at: datetime, because: str = "") -> None:
@@ -51,12 +53,11 @@ def bar(tx: Connection, emails: Iterable[str], reason: str, at: datetime, becaus
     for digest in sorted(by_digest):
         before = known.get(digest)
         if before is None:
-            fresh.append({"digest": digest, "reason": reason, "because": because, "at": at})
+            fresh.append({"digest": digest, "reason": reason, "because": because, "at": at, "erased_at": None})
             continue
         stronger = STRENGTH.get(reason, 0) > STRENGTH.get(before.reason, 0)
-        now = Barred(reason, because, min(at, before.since)) if stronger else Barred(
-            before.reason, before.because, min(at, before.since)
-        )  # fmt: skip
+        since = min(at, before.since)
+        now = replace(before, reason=reason, because=because, since=since) if stronger else replace(before, since=since)
         if now != before:
             changed.append((digest, now))
     if fresh:
@@ -64,6 +65,19 @@ def bar(tx: Connection, emails: Iterable[str], reason: str, at: datetime, becaus
     for digest, now in changed:
         values = {"reason": now.reason, "because": now.because, "at": now.since}
         tx.execute(update(table).where(c.digest == digest).values(values))
+
+
+def erase(tx: Connection, email: str, at: datetime) -> None:
+    """The person with this address was erased: it stays barred, and nothing that was said of it is kept."""
+    bar(tx, [email], "erased", at)
+    (digest,) = digests(tx, [email])
+    tx.execute(update(table).where(c.digest == digest).values(because="", erased_at=at))
+
+
+def was_erased(tx: Connection, email: str) -> bool:
+    """Whether a person with this address was erased, and the address has been barred ever since."""
+    barred = of(tx, [email]).get(email)
+    return barred is not None and barred.erased_at is not None
 
 
 def lift(tx: Connection, email: str) -> Barred | None:
@@ -82,15 +96,15 @@ def of(tx: Connection, emails: Collection[str]) -> dict[str, Barred]:
 
 def every(tx: Connection) -> list[tuple[str, Barred]]:
     """All that is barred, the first first, with its digest: the address itself may be erased."""
-    query = select(c.digest, c.reason, c.because, c.at).order_by(c.at, c.digest)
-    return [(digest, Barred(reason, because, at)) for digest, reason, because, at in tx.execute(query)]
+    query = select(c.digest, *WHY).order_by(c.at, c.digest)
+    return [(digest, Barred(*why)) for digest, *why in tx.execute(query)]
 
 
 def _known(tx: Connection, wanted: Sequence[str]) -> dict[str, Barred]:
     found = {}
     for some in chunks(wanted):
-        query = select(c.digest, c.reason, c.because, c.at).where(c.digest.in_(some))
-        found.update({digest: Barred(reason, because, at) for digest, reason, because, at in tx.execute(query)})
+        query = select(c.digest, *WHY).where(c.digest.in_(some))
+        found.update({digest: Barred(*why) for digest, *why in tx.execute(query)})
     return found
 
 

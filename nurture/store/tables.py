@@ -99,10 +99,14 @@ class Json(TypeDecorator[Any]):
 Number = BigInteger().with_variant(Integer, "sqlite")
 
 
+ASKS = text("wishes LIKE '%\"asks\"%'")
+
+
 class SubscriberRow(SQLModel, table=True):
     """A person on the list. `email` is normalised before it comes here."""
 
     __tablename__ = "subscriber"
+    __table_args__ = (Index("ix_subscriber_asks", "id", sqlite_where=ASKS, postgresql_where=ASKS),)
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
     email: str = Field(sa_column=Column(Text, nullable=False, unique=True))
@@ -113,6 +117,7 @@ class SubscriberRow(SQLModel, table=True):
     joined_at: datetime | None = Field(sa_column=Column(Instant))
     last_seen_at: datetime | None = Field(sa_column=Column(Instant))
     last_mail_at: datetime | None = Field(sa_column=Column(Instant))
+    wishes: dict[str, Any] | None = Field(default=None, sa_column=Column(Json))
 
 
 class SuppressionRow(SQLModel, table=True):
@@ -124,6 +129,7 @@ class SuppressionRow(SQLModel, table=True):
     reason: str = Field(sa_column=Column(Text, nullable=False))
     because: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    erased_at: datetime | None = Field(default=None, sa_column=Column(Instant))
 
 
 class EnrollmentRow(SQLModel, table=True):
@@ -284,12 +290,7 @@ class EventRow(SQLModel, table=True):
             sqlite_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
             postgresql_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
         ),
-        Index(
-            "ix_event_kept",
-            "at",
-            sqlite_where=text("kind = 'kept'"),
-            postgresql_where=text("kind = 'kept'"),
-        ),
+        Index("ix_event_kept", "at", sqlite_where=text("kind = 'kept'"), postgresql_where=text("kind = 'kept'")),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))

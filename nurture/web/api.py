@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from nurture.engine import enroll, redeeming
+from nurture.engine import enroll, erasing, exporting, redeeming
 from nurture.engine.addresses import normalise
 from nurture.engine.deploy import afresh
 from nurture.engine.show import person
@@ -101,6 +101,31 @@ def router(site: Site) -> APIRouter:
             raise HTTPException(422, str(error)) from None
         if found is None:
             raise HTTPException(404, f"nobody has the address {email}")
+        return found
+
+    @api.delete("/subscribers/{email}")
+    def erase(email: str, request: Request) -> dict[str, Any]:
+        """Erase a person: everything that is known of them goes, the address stays barred. 404 when nobody has it."""
+        try:
+            done = afresh(
+                site.current,
+                lambda running: erasing.erase(site.store, running, email, site.now(), by=request.state.who.name),
+            )
+        except Refused as error:
+            raise HTTPException(422, str(error)) from None
+        if done is None:
+            raise HTTPException(404, "nobody has this address")
+        return done.document
+
+    @api.get("/subscribers/{email}/export")
+    def export(email: str) -> dict[str, Any]:
+        """Everything that is kept of a person, as `nurture export --email` writes it."""
+        try:
+            found = exporting.everything(site.store, normalise(email))
+        except Refused as error:
+            raise HTTPException(422, str(error)) from None
+        if found is None:
+            raise HTTPException(404, "nobody has this address")
         return found
 
     return api

@@ -14,7 +14,7 @@ from nurture.store import codes, enrollments, hooks, listing, messages, notices,
 from nurture.web.frame import twins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -28,6 +28,8 @@ LATE = timedelta(minutes=10)
 """What is due longer than this is not a matter of turns any more."""
 
 WEEK = timedelta(days=7)
+ASKING = 20
+"""People who ask for something that are named one by one."""
 
 QUIET = timedelta(hours=6)
 ENOUGH_TO_HEAR = 50
@@ -46,7 +48,11 @@ def _now(site: Site) -> dict[str, Any]:
         today = listing.pulse(tx, now.replace(hour=0, minute=0, second=0, microsecond=0))
         week = listing.pulse(tx, now - WEEK)
         count = people.count(tx)
-        needs = [*_needs(tx, now), *_pools(tx, sequences.values()), *_silent(tx, site.accounts, now)]
+        needs = [
+            *_needs(tx, now),
+            *_pools(tx, sequences.values(), site.current().rules.shops),
+            *_silent(tx, site.accounts, now),
+        ]
         caps = [_cap(tx, account, now) for account in site.accounts.values() if account.daily is not None]
         taken = takings(tx, sequences.values(), now - WEEK)
     offers = sum(
@@ -92,6 +98,14 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     reports = hooks.oldest(tx)
     if reports is not None and now - reports > LATE:
         found.append(_need("Reports of providers wait.", f"The oldest came {reports:%d %b %H:%M} UTC.", "/inbox"))
+    found += [
+        _need(
+            f"{one.email} asked {'to be erased' if 'erase' in one.wishes.asks else 'for a copy of what is known of them'}.",
+            "A mail that was forwarded has that page too: make sure that it was they.",
+            f"/people/{one.id}",
+        )
+        for one in people.asking(tx, ASKING)
+    ]
     troubles = listing.troubles(tx)
     doubt, refused, unread = troubles.get(State.UNKNOWN, 0), troubles.get(State.FAILED, 0), listing.failed_hooks(tx)
     if doubt:
@@ -120,10 +134,13 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     return found
 
 
-def _pools(tx: Connection, sequences: Iterable[Sequence]) -> list[dict[str, str]]:
-    """Pools of codes that an offer needs and that run low."""
+def _pools(
+    tx: Connection, sequences: Iterable[Sequence], shops: Collection[str]
+) -> list[dict[str, str]]:  # fmt: skip
+    """Pools of codes that an offer needs and that run low; a shop's do not."""
     stocks = codes.stocks(tx)
     asked = {step.ask.pool for one in sequences for step in one.steps.values() if step.ask.pool}
+    asked -= set(shops)
     left = {pool: stocks[pool].left if pool in stocks else 0 for pool in sorted(asked)}
     return [
         _need(f"The pool {pool} has {_many(number, 'code')} left.", f"Fill it: {fill(pool)}", "/outbox?state=planned")

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from starlette.responses import StreamingResponse
+
+from nurture.engine import exporting
 from nurture.engine.addresses import normalise
 from nurture.errors import Refused
-from nurture.store import listing, people
+from nurture.store import audit, listing, people
+from nurture.store.audit import Entry
 from nurture.store.listing import Wanted
 from nurture.web.frame import Form, acts, show, twins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
@@ -20,26 +26,63 @@ if TYPE_CHECKING:
     from nurture.web.site import Site
 
 SHOWN = 50
+BATCH = 1_000
 
 
 def routes(site: Site) -> list[Route]:
     return [
         *twins("/people", "people.html", "nurture.people/1", lambda request: _list(site, request)),
         acts("/people/find", lambda request, form: _find(site, request, form)),
+        acts("/people/export", lambda request, form: _export(site, request, form)),
     ]
 
 
 def _list(site: Site, request: Request) -> dict[str, Any]:
-    asked = {name: request.query_params.get(name, "").strip()[:200] for name in ("tag", "step", "answer")}
-    sequence, _, step = asked["step"].partition(".")
-    question, _, value = asked["answer"].partition("=")
-    of, _, root = question.partition(".")
-    wanted = Wanted(asked["tag"], sequence or of, step, (root, value))
-    # `step` and `answer` of two sequences together are nobody's
-    found = [] if sequence and of and sequence != of else _people(site, wanted, _number(request, "after"))
+    asked = _asked(request.query_params)
+    wanted = _wanted(asked)
+    found = [] if wanted is None else _people(site, wanted, _number(request, "after"))
     last = found[SHOWN - 1].id if len(found) > SHOWN else None
     chosen = {name: value for name, value in asked.items() if value}
     return _shown(site, found[:SHOWN], asked, f"?{urlencode({**chosen, 'after': last})}" if last else "")
+
+
+def _asked(given: Mapping[str, str]) -> dict[str, str]:
+    return {name: given.get(name, "").strip()[:200] for name in ("tag", "step", "answer")}
+
+
+def _wanted(asked: Mapping[str, str]) -> Wanted | None:
+    """Which people that is; None when it can be nobody: a step and an answer of two sequences."""
+    sequence, _, step = asked["step"].partition(".")
+    question, _, value = asked["answer"].partition("=")
+    of, _, root = question.partition(".")
+    return None if sequence and of and sequence != of else Wanted(asked["tag"], sequence or of, step, (root, value))
+
+
+def _export(site: Site, request: Request, form: Form) -> Response:
+    """The people of the list, all pages of it, as a file. Who took it is on the audit log."""
+    asked = _asked(form)
+    wanted = _wanted(asked)
+    lines = map(exporting.line, () if wanted is None else _all(site, wanted))
+    chosen = {name: value for name, value in asked.items() if value}
+    with site.store.write() as tx:
+        audit.record(tx, Entry(site.now(), request.state.who.name, "people exported", detail=chosen))
+    if form.get("as") == "json":
+        return _file(exporting.document(lines), "application/json", "people.json")
+    columns = exporting.columns(site.current().project.people.attributes)
+    return _file(exporting.as_csv(lines, columns), "text/csv; charset=utf-8", "people.csv")
+
+
+def _all(site: Site, wanted: Wanted) -> Iterator[Subscriber]:
+    last = 0
+    with site.store.read() as tx:
+        while found := listing.people_after(tx, wanted, last, BATCH):
+            yield from found
+            last = found[-1].id
+
+
+def _file(pieces: Iterator[str], kind: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(pieces, media_type=kind, headers=headers)
 
 
 def _people(site: Site, wanted: Wanted, after: int) -> list[Subscriber]:

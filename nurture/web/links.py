@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nurture.engine import answering, redeeming
+from nurture.engine import answering, redeeming, wishing
 from nurture.engine.deploy import afresh
-from nurture.errors import BadToken
+from nurture.errors import BadToken, Refused
+from nurture.journey.timing import zone
 from nurture.journey.verdict import UNSUBSCRIBE_PAGE
+from nurture.mail.phrases import in_words
 from nurture.web.countdown import countdown
 from nurture.web.site import Site, hint, in_thread, page, whose, with_form
 
@@ -23,7 +26,7 @@ def routes(site: Site) -> list[Route]:
         Route("/c/{token}", in_thread(lambda request: _click(site, request)), methods=["GET", "HEAD"]),
         Route("/o/{token}.png", in_thread(lambda request: _countdown(site, request)), methods=["GET", "HEAD"]),
         Route("/u/{token}", in_thread(lambda request: _way_out(site, request)), methods=["GET", "HEAD"]),
-        Route("/u/{token}", with_form(lambda request, _: _unsubscribe(site, request)), methods=["POST"]),
+        Route("/u/{token}", with_form(lambda request, form: _wished(site, request, form)), methods=["POST"]),
     ]
 
 
@@ -69,7 +72,36 @@ def _way_out(site: Site, request: Request) -> Response:
         site.store, site.inbox, message, method=request.method, ip=ip, agent=agent, hint=hint(request),
         now=site.now(), url=UNSUBSCRIBE_PAGE,
     )  # fmt: skip
-    return page("unsubscribe.html", done=False, language=_language(site, message))
+    return _preferences(site, message, chosen=request.query_params.get("pause", ""))
+
+
+def _preferences(site: Site, message: str, *, chosen: str = "", said: str = "") -> Response:
+    found = wishing.preferences(site.store, site.current(), message, site.now())
+    if found is None:
+        return page("gone.html", 404)
+    until = found.wishes.paused_until
+    paused = "" if until is None else in_words(until, zone(found.zone), found.language)
+    return page(
+        "preferences.html", it=found, chosen=chosen if chosen in wishing.PAUSES else "", said=said, paused=paused,
+        language=found.language,
+    )  # fmt: skip
+
+
+def _wished(site: Site, request: Request, form: str) -> Response:
+    """What they chose on the page; any other POST unsubscribes, as RFC 8058 has it."""
+    fields = parse_qs(form)
+    if "wish" not in fields:
+        return _unsubscribe(site, request)
+    try:
+        message = site.links.read_unsubscribe(request.path_params["token"])
+    except BadToken:
+        return page("gone.html", 404)
+    wanted = fields["wish"][0]
+    try:
+        done = afresh(site.current, lambda running: wishing.wish(site.store, running, message, wanted, site.now()))
+    except Refused:
+        return _preferences(site, message)
+    return _preferences(site, message, said=wanted) if done else page("gone.html", 404)
 
 
 def _unsubscribe(site: Site, request: Request) -> Response:
@@ -80,7 +112,7 @@ def _unsubscribe(site: Site, request: Request) -> Response:
         return page("gone.html", 404)
     if not afresh(site.current, lambda running: answering.unsubscribe(site.store, running, message, site.now())):
         return page("gone.html", 404)
-    return page("unsubscribe.html", done=True, language=_language(site, message))
+    return page("unsubscribe.html", language=_language(site, message))
 
 
 def _language(site: Site, message: str) -> str:

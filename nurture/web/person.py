@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
 from nurture.engine.byhand import ACTS, by_hand
+from nurture.engine.deploy import afresh
+from nurture.engine.erasing import erase
+from nurture.engine.exporting import everything
 from nurture.engine.why import DECISIONS, why
 from nurture.errors import Refused
 from nurture.store import people
-from nurture.web.frame import Data, Form, acts, ladder, twins
+from nurture.web.frame import Data, Form, acts, ladder, missing, show, twins
+from nurture.web.site import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
-    from starlette.routing import Route
+    from starlette.responses import Response
 
     from nurture.web.site import Site
 
@@ -25,6 +32,8 @@ def routes(site: Site) -> list[Route]:
             "/people/{id:int}", "person.html", "nurture.why/1", lambda request: _person(site, request), draw=_draw(site)
         ),
         acts("/people/{id:int}/act", lambda request, form: _act(site, request, form)),
+        acts("/people/{id:int}/erase", lambda request, form: _erase(site, request, form)),
+        Route("/people/{id:int}/export", in_thread(lambda request: _export(site, request))),
     ]
 
 
@@ -33,6 +42,36 @@ def _person(site: Site, request: Request) -> dict[str, Any] | None:
     with site.store.read() as tx:
         found = people.by_ids(tx, [number]).get(number)
     return None if found is None else why(site.store, site.current(), found.email, site.now())
+
+
+def _email(site: Site, request: Request) -> str | None:
+    number = request.path_params["id"]
+    with site.store.read() as tx:
+        found = people.by_ids(tx, [number]).get(number)
+    return None if found is None or found.status == people.ERASED else found.email
+
+
+def _erase(site: Site, request: Request, form: Form) -> Response | str:
+    """It cannot be undone, so the address is typed once more."""
+    email, reason = _email(site, request), form.get("reason", "")
+    if email is None:
+        raise Refused("this person was erased before")
+    if not reason.strip():
+        raise Refused("say why, for whoever wonders later")
+    if form.get("email", "").strip().lower() != email:
+        raise Refused("that is not their address; nothing was erased")
+    by, now = request.state.who.name, site.now()
+    done = afresh(site.current, lambda running: erase(site.store, running, email, now, by=by, reason=reason))
+    return show(request, "erased.html", {"done": done})
+
+
+def _export(site: Site, request: Request) -> Response:
+    email = _email(site, request)
+    found = None if email is None else everything(site.store, email)
+    if found is None:
+        return missing(request)
+    named = f'attachment; filename="person-{request.path_params["id"]}.json"'
+    return JSONResponse(found, headers={"Content-Disposition": named})
 
 
 def _draw(site: Site) -> Callable[[Data], Data]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nurture.engine.doctor.finding import Finding, Patient, fault, ok, warning
 from nurture.engine.offering import LOW, fill
-from nurture.store import codes
+from nurture.store import codes, wishes
 
 
 def check(patient: Patient) -> Iterator[Finding]:
@@ -19,8 +19,11 @@ def check(patient: Patient) -> Iterator[Finding]:
         if step.ask.pool
     }
     with patient.store.read() as tx:
-        stocks = codes.stocks(tx)
+        stocks, lines = codes.stocks(tx), wishes.lines(tx)
     for pool, step in sorted(asked.items()):
+        if pool in patient.deployed.rules.shops:
+            yield _shop(pool, step, lines.get(pool))
+            continue
         left = stocks[pool].left if pool in stocks else 0
         says = f"the pool {pool}, which {step} takes codes from, has {left} left"
         if not left:
@@ -29,3 +32,11 @@ def check(patient: Patient) -> Iterator[Finding]:
             yield warning("codes", says, fill(pool))
         else:
             yield ok("codes", says)
+
+
+def _shop(pool: str, step: str, line: wishes.Line | None) -> Finding:
+    says = f"codes of {pool}, for {step}, come from the shop"
+    if line is None or not line.error:
+        return ok("codes", says)
+    waits = f"{says}, which {line.error}; {line.people} mail(s) wait since {line.since:%Y-%m-%d %H:%M} UTC"
+    return fault("codes", waits, f"see to the shop at NURTURE_CODES__{pool.upper()}__URL; it is asked again and again")

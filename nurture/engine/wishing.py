@@ -1,0 +1,162 @@
+"""What people ask for on their own page: a pause, fewer mails, nothing of this sequence. Their wish goes before ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from nurture.engine.deploy import deciding
+from nurture.errors import Refused
+from nurture.journey.advance import PAUSED
+from nurture.journey.branching import Case, end
+from nurture.journey.enrollment import Wishes
+from nurture.language.sequence import ENGLISH
+from nurture.store import enrollments, events, messages, people, wakeups
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from nurture.engine.deploy import Deployed
+    from nurture.journey.enrollment import Subscriber
+    from nurture.store.database import Store
+
+Wish = Literal["week", "month", "on", "fewer", "usual", "without", "copy", "erase"]
+WISHES: dict[str, Wish] = {
+    "week": "week", "month": "month", "on": "on", "fewer": "fewer", "usual": "usual", "without": "without",
+    "copy": "copy", "erase": "erase",
+}  # fmt: skip
+PAUSES = {"week": timedelta(days=7), "month": timedelta(days=30)}
+FEWER = 7
+"""Days between two mails to someone who asked for fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What the page of one person shows. `inside`: whether they are in the sequence that brought them here."""
+
+    sequence: str
+    inside: bool
+    wishes: Wishes
+    active: bool
+    language: str
+    zone: str
+
+
+def preferences(store: Store, deployed: Deployed, message: str, now: datetime) -> Preferences | None:
+    """What holds for the person this mail went to; None when no such mail is known, or they were erased."""
+    with store.read() as tx:
+        found = _whose(tx, message, lock=False)
+        if found is None:
+            return None
+        person, name = found
+        places = [place for place in enrollments.every_pass(tx, person.id) if place.sequence == name]
+    sequence = deployed.sequences.get(name)
+    sequence = None if sequence is None else sequence.in_language(person.attributes.get("language"))
+    wishes = person.wishes
+    if wishes.paused_until is not None and wishes.paused_until <= now:
+        wishes = replace(wishes, paused_until=None)
+    return Preferences(
+        sequence=name if sequence is None else sequence.title or name,
+        inside=any(place.ended is None for place in places) and name not in wishes.without,
+        wishes=wishes,
+        active=person.status == "active",
+        language=ENGLISH if sequence is None else sequence.language,
+        zone=str(person.attributes.get("timezone") or deployed.rules.zone),
+    )
+
+
+def _whose(tx: Connection, message: str, *, lock: bool) -> tuple[Subscriber, str] | None:
+    row = messages.by_ids(tx, [message]).get(message)
+    if row is None:
+        return None
+    if lock:
+        enrollments.of_people(tx, [row.subscriber], lock=True)
+    person = people.lock(tx, row.subscriber) if lock else people.by_ids(tx, [row.subscriber])[row.subscriber]
+    return None if person.status == people.ERASED else (person, row.sequence)
+
+
+def wish(store: Store, deployed: Deployed, message: str, wanted: str, now: datetime) -> bool:
+    """Do what the person this mail went to asks for; False when no such mail is known. Doing it twice is harmless."""
+    what = WISHES.get(wanted)
+    if what is None:
+        raise Refused(f"'{wanted}' is nothing one can ask for here")
+    with deciding(store, deployed) as tx:
+        found = _whose(tx, message, lock=True)
+        if found is None:
+            return False
+        person, sequence = found
+        before = person.wishes
+        match what:
+            case "week" | "month":
+                after = _pause(tx, person, now + PAUSES[what])
+            case "on":
+                after = _go_on(tx, person, now)
+            case "fewer":
+                after = replace(before, days_apart=FEWER)
+            case "usual":
+                after = replace(before, days_apart=0)
+            case "without":
+                after = _leave(tx, deployed, person, sequence, now)
+            case "copy" | "erase":
+                # whoever was forwarded a mail has this page too, so nothing is shown or taken away by it alone
+                after = replace(before, asks=before.asks | {what})
+        people.wish(tx, person.id, after)
+        people.seen(tx, {person.id: now})
+        note = events.Recorded(
+            kind="wished", at=now, received_at=now, subscriber=person.id, sequence=sequence, reason=_words(what, after)
+        )
+        events.record(tx, [note])
+    return True
+
+
+def _words(what: Wish, after: Wishes) -> str:
+    until = after.paused_until
+    return {
+        "on": "ended their pause",
+        "fewer": f"asked for no more than one mail in {FEWER} days",
+        "usual": "asked for mail as usual again",
+        "without": "asked for nothing more of this sequence",
+        "copy": "asked for a copy of what is known of them",
+        "erase": "asked to be erased",
+    }.get(what, "" if until is None else f"{PAUSED} {until:%d %b %Y %H:%M} UTC")
+
+
+def _pause(tx: Connection, person: Subscriber, until: datetime) -> Wishes:
+    messages.put_off(tx, person.id, until, f"{PAUSED} {until:%d %b %Y %H:%M} UTC")
+    _held_until(tx, person, until)
+    return replace(person.wishes, paused_until=until)
+
+
+def _go_on(tx: Connection, person: Subscriber, now: datetime) -> Wishes:
+    """What only the pause held is due now; a wait that is not over goes on."""
+    until = person.wishes.paused_until
+    if until is None or until <= now:
+        return replace(person.wishes, paused_until=None)
+    messages.put_off(tx, person.id, now, "they ended their pause", where=PAUSED)
+    _held_until(tx, person, now)
+    wakeups.want(tx, "tick", "send")
+    return replace(person.wishes, paused_until=None)
+
+
+def _held_until(tx: Connection, person: Subscriber, moment: datetime) -> None:
+    """Mail that a pause holds already is looked at then."""
+    held = [
+        replace(place, due_at=moment)
+        for place in enrollments.every_pass(tx, person.id)
+        if place.phase == "waiting" and place.due_at is not None and PAUSED in place.because
+    ]
+    enrollments.save(tx, held)
+
+
+def _leave(tx: Connection, deployed: Deployed, person: Subscriber, name: str, now: datetime) -> Wishes:
+    why = "they asked for nothing more of this sequence"
+    sequence = deployed.sequences.get(name)
+    inside = [p for p in enrollments.every_pass(tx, person.id) if p.sequence == name and p.ended is None]
+    if sequence is not None:
+        case = Case(sequence, deployed.rules.facts(person), now)
+        enrollments.save(tx, [end(case, place, "removed", why)[0] for place in inside])
+    messages.cancel(tx, {place.id: "" for place in inside}, why)
+    return replace(person.wishes, without=person.wishes.without | {name})
