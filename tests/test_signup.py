@@ -207,6 +207,25 @@ def test_a_confirmation_speaks_the_language_of_the_form(stage):
     assert stage.subjects() == ["Bitte bestätigen: One mail a week"]
 
 
+@pytest.mark.parametrize(
+    ("language", "why"),
+    [
+        ("en", "because someone gave this address for “One mail a week”. If it was not you, do nothing."),
+        (
+            "de",
+            "weil jemand diese Adresse für „One mail a week“ angegeben hat. Wenn Sie es nicht waren, tun Sie nichts.",
+        ),
+    ],
+)
+def test_nobody_is_told_that_they_asked_for_the_mail_that_asks(stage, language, why):
+    sign_up(stage, language=language)
+    (mail,) = stage.delivered
+    assert why in " ".join(mail.text.split()) and why in mail.html
+    assert "asked for it" not in mail.html and "darum gebeten" not in mail.html
+    assert "?pause=" not in mail.html  # there is nothing yet to pause
+    assert stage.unsubscribe(mail)
+
+
 def test_a_project_writes_the_mail_in_its_own_words(store):
     own = b"Press this, please.\n\n{{ ask }}\n"
     stage = Stage(

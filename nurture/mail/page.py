@@ -24,6 +24,8 @@ from nurture.mail.slots import NONCE, SLOT, addresses, slot
 from nurture.mail.text import plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nurture.mail.ask import Format
     from nurture.mail.templates import Templates
 
@@ -64,13 +66,24 @@ class Press:
         self.templates = templates
         self.page = lru_cache(maxsize=REMEMBERED)(self._page)
 
-    def _page(self, body: str, format_: Format, language: str, title: str, preheader: str, postal: str) -> Page:
-        """`preheader` and `postal` are slots, or "" where there is nothing to say."""
+    def _page(
+        self, body: str, format_: Format, language: str, title: str, preheader: str, postal: str, *,
+        asks_whether: bool = False,
+    ) -> Page:  # fmt: skip
+        """`preheader` and `postal` are slots, or "" where there is nothing to say. `asks_whether`: nobody has asked for
+        this mail yet, it asks whether they did.
+        """
         kind = "mjml" if format_ == "mjml" else "html"
         if format_ == "md":
             body = _MARKDOWN.render(body)
         whole = body.lstrip()[:200].lower()
-        html = body if whole.startswith(WHOLE) else self._in_layout(kind, body, language, title, preheader, postal)
+        if not whole.startswith(WHOLE):
+            words = phrases(language).mail
+            if asks_whether:
+                words = {**words, "why": words["confirm_footer"].format(title=title), "not_now": ""}
+            html = self._in_layout(kind, body, language, title, preheader, postal, words)
+        else:
+            html = body
         if kind == "mjml":
             html = _from_mjml(html)
         html = _INLINER.inline(html)
@@ -80,10 +93,12 @@ class Press:
             raise RenderError("a filter changed a block of the mail that holds values; use it on each value instead")
         return Page(html, tuple(found), addresses(html))
 
-    def _in_layout(self, kind: str, body: str, language: str, title: str, preheader: str, postal: str) -> str:
+    def _in_layout(
+        self, kind: str, body: str, language: str, title: str, preheader: str, postal: str, words: Mapping[str, str]
+    ) -> str:
         source = _layout(self.templates, kind, language)
         values = {
-            "words": phrases(language).mail,
+            "words": words,
             "body": Markup(body),  # noqa: S704 - what the author's own template printed
             "language": language,
             "sequence": {"title": title},
