@@ -5,8 +5,9 @@ from stage import PEOPLE, Stage
 
 from nurture.engine import answering, domains, signing
 from nurture.engine.signing import Came, Fault
+from nurture.errors import Refused
 from nurture.language.people import read_people
-from nurture.store import people, signups, suppressions
+from nurture.store import enrollments, people, signups, suppressions
 
 FORMS = b"""
 signups:
@@ -224,6 +225,35 @@ def test_nobody_is_told_that_they_asked_for_the_mail_that_asks(stage, language, 
     assert "asked for it" not in mail.html and "darum gebeten" not in mail.html
     assert "?pause=" not in mail.html  # there is nothing yet to pause
     assert stage.unsubscribe(mail)
+
+
+def test_a_form_that_is_removed_lets_go_of_who_had_its_mail_open(stage):
+    stage.subscribe()
+    stage.work()
+    sign_up(stage)
+    place = stage.place("signup:news")
+    assert (place["ended"], place["step"]) == (None, "confirm")
+    stage.deploy({"ladder": LADDER, "welcome": JOINED}, {"people.yaml": PEOPLE})
+    stage.after(days=6)
+    assert stage.place("signup:news")["ended"] is None  # it may come back
+    stage.after(days=1, minutes=1)
+    place = stage.place("signup:news")
+    assert (place["ended"], place["because"]) == ("removed", "the form is gone")
+    with stage.store.read() as tx:
+        assert enrollments.peek(tx) is None
+
+
+def test_an_address_that_a_team_reads_is_flagged(stage):
+    for email in ("info@example.com", "ann@example.com"):
+        sign_up(stage, email)
+    assert [stage.story(who)["signups"][0]["role"] for who in ("info@example.com", "ann@example.com")] == [True, False]
+    assert "address" not in stage.story("info@example.com")["signups"][0]["source"]
+
+
+def test_the_mail_that_asks_is_no_ladder_that_someone_begins(stage):
+    assert set(stage.deployed.ladders) == {"ladder", "welcome"}
+    with pytest.raises(Refused, match="there is no sequence 'signup:news'"):
+        stage.subscribe(sequence="signup:news")
 
 
 def test_a_project_writes_the_mail_in_its_own_words(store):

@@ -121,8 +121,8 @@ def import_file(
     total = Imported()
     with at.store() as store:
         deployed = at.deployed(store, moment(now))
-        if enroll is not None and enroll not in deployed.sequences:
-            raise Refused(f"there is no sequence '{enroll}'{or_one_of(enroll, deployed.sequences)}")
+        if enroll is not None and enroll not in deployed.ladders:
+            raise Refused(f"there is no sequence '{enroll}'{or_one_of(enroll, deployed.ladders)}")
         for batch in _batches(path, deployed.project.people, bad):
             total = _sum(total, import_batch(store, deployed, batch, enroll=enroll, now=moment(now)))
     if as_json:
@@ -274,8 +274,9 @@ def _origins(found: dict[str, Any]) -> None:
         line("\ncame by", style="bold")
     for one in found["signups"]:
         when = f"confirmed {say.clock(one['confirmed_at'])}" if one["confirmed_at"] else "not confirmed"
+        team = ", an address that a team reads" if one["role"] else ""
         line(
-            f"  {say.clock(one['at'])}  the form {one['form']}, {when}; {' '.join(one['source'].values())}",
+            f"  {say.clock(one['at'])}  the form {one['form']}, {when}{team}; {' '.join(one['source'].values())}",
             markup=False,
         )
     if (friend := found["friend_of"]) is not None:

@@ -172,7 +172,7 @@ class Crowd:
 
     def _arrivals(self, people: list[Imagined], start: datetime) -> deque[tuple[datetime, Imagined, str]]:
         """A third of them is there at once, the others come over the first three days."""
-        names = list(self._engine.current().project.sequences)
+        names = list(self._engine.current().ladders)
         early = len(people) // 3
         hours = sorted(self._dice.uniform(0, 72) for _ in people[early:])
         moments = [start] * early + [start + timedelta(hours=hour) for hour in hours]

@@ -48,6 +48,11 @@ class Deployed:
     writers: Mapping[str, Writer] = field(repr=False)
     sequences: Mapping[str, Sequence] = field(repr=False)
 
+    @property
+    def ladders(self) -> Mapping[str, Sequence]:
+        """The sequences that somebody wrote, without the mails that confirm a sign-up: what is listed and begun."""
+        return self.project.sequences
+
 
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Every file of a project that is deployed, by its path in the project."""

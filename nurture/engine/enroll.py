@@ -79,8 +79,8 @@ def subscribe(
     address = normalise(email)
     known = typed(deployed.project.people, attributes)
     declared("tag", tags, deployed.project.people.tags)
-    if sequence is not None and sequence not in deployed.sequences:
-        raise Refused(f"there is no sequence '{sequence}'{did_you_mean(sequence, deployed.sequences)}")
+    if sequence is not None and sequence not in deployed.ladders:
+        raise Refused(f"there is no sequence '{sequence}'{did_you_mean(sequence, deployed.ladders)}")
     with deciding(store, deployed) as tx:
         before = people.by_email(tx, address)
         (saved,) = people.save(tx, [people.Newcomer(address, known, frozenset(tags))], now)

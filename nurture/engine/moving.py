@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from nurture.engine import listening, offering
 from nurture.journey.advance import advance, start_moment, starts
 from nurture.journey.branching import has_place
-from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send
+from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send, changed
 from nurture.journey.events import Event, Kind
 from nurture.language.signups import confirms
 from nurture.store import enrollments, events, friends, messages, people, suppressions, wakeups
@@ -147,7 +147,14 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
     moves.began.setdefault(number, before)
     sequence = deployed.sequences.get(before.sequence)
     if sequence is None or not has_place(sequence, before):
-        if before.due_at is not None and before.due_at <= now:
+        if before.due_at is not None and before.due_at <= now and confirms(before.sequence):
+            gone = changed(
+                before, phase="ended", ended="removed", ended_at=now, due_at=None, because="the form is gone"
+            )
+            moves.enrollments[number] = gone
+            moves.left[number] = ""
+            moves.notes.append(_note(gone, now))
+        elif before.due_at is not None and before.due_at <= now:
             why = f"held: {before.sequence} has no step {before.step} in the running version"
             moves.enrollments[number] = replace(before, due_at=now + LOOK_AGAIN, because=why)
         return

@@ -40,7 +40,8 @@ def _signup(one: signups.SignedUp, iso: Iso) -> dict[str, object]:
         "at": iso(one.at),
         "confirmed_at": iso(one.confirmed_at),
         "consent": one.consent,
-        "source": dict(one.source),
+        "source": {name: text for name, text in one.source.items() if name != "address"},
+        "role": one.source.get("address") == "role",
         "client": one.client,
     }
 

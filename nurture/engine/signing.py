@@ -162,18 +162,19 @@ def _ask(
         people.update(tx, [spoken := replace(person, attributes={"language": language})])
     start(tx, deployed, [spoken], SIGNUP + form.name, now)
     asked = enrollments.latest(tx, [person.id], SIGNUP + form.name)[person.id]
-    _record(tx, form, person.id, asked.id, values, source, now, confirmed=False)
+    _record(tx, form, person, asked.id, values, source, now, confirmed=False)
 
 
 def _record(
-    tx: Connection, form: SignUp, subscriber: int, enrollment: int | None, values: Mapping[str, object], source: Came,
-    now: datetime, *, confirmed: bool,
+    tx: Connection, form: SignUp, person: Subscriber, enrollment: int | None, values: Mapping[str, object],
+    source: Came, now: datetime, *, confirmed: bool,
 ) -> None:  # fmt: skip
-    from_where = {"page": source.page, **source.campaign}
+    role = "role" if domains.kind(person.email) == "role" else ""
+    from_where = {"page": source.page, **source.campaign, "address": role}
     signups.add(
         tx,
         signups.SignedUp(
-            subscriber, form.name, enrollment, source.friend_of, values,
+            person.id, form.name, enrollment, source.friend_of, values,
             {name: text for name, text in from_where.items() if text}, form.consent,
             referring.digest(tx, source.client), now, now if confirmed else None,
         ),
@@ -189,7 +190,7 @@ def _join(
     known = before is not None and before.status == "active"
     (saved,) = people.save(tx, [people.Newcomer(address, {} if known else values)], now)
     person = people.by_ids(tx, [saved.id])[saved.id]
-    _record(tx, form, person.id, None, values, source, now, confirmed=True)
+    _record(tx, form, person, None, values, source, now, confirmed=True)
     if saved.is_new:
         referring.confirmed(tx, person, source.friend_of, source.client, "", now)
         came(tx, deployed, None, person, now, joins=True)

@@ -10,6 +10,7 @@ from nurture.engine.offering import LOW, fill
 from nurture.engine.outcomes import takings
 from nurture.journey.ledger import State
 from nurture.journey.warmup import most_today
+from nurture.language.signups import confirms
 from nurture.store import codes, enrollments, hooks, listing, messages, notices, pauses, people, traffic
 from nurture.web.frame import twins
 
@@ -42,7 +43,7 @@ def routes(site: Site) -> list[Route]:
 
 def _now(site: Site) -> dict[str, Any]:
     now = site.now()
-    sequences = site.current().sequences
+    sequences = site.current().ladders
     with site.store.read() as tx:
         standing = listing.standing(tx)
         today = listing.pulse(tx, now.replace(hour=0, minute=0, second=0, microsecond=0))
@@ -64,7 +65,7 @@ def _now(site: Site) -> dict[str, Any]:
     return {
         "needs": needs,
         "people": count,
-        "inside": sum(sum(steps.values()) for steps in standing.values()),
+        "inside": sum(sum(steps.values()) for name, steps in standing.items() if not confirms(name)),
         "today": asdict(today),
         "week": asdict(week),
         "yes_rate": round(100 * week.kept / week.mails) if week.mails else None,

@@ -73,7 +73,7 @@ def _file(name: str) -> str:
 
 
 def _page(show: Show) -> str:
-    sequences = show.engine.current().project.sequences
+    sequences = show.engine.current().ladders
     ladders = "".join(
         f'<section class="ladder-of" data-ladder="{escape(name)}" hidden>{svg(sequence)}</section>'
         for name, sequence in sequences.items()
@@ -98,7 +98,7 @@ def _state(show: Show, request: Request) -> dict[str, object]:
         mine = people.by_email(tx, YOU)
         places = enrollments.every_pass(tx, mine.id) if mine is not None else []
     known = {person.email: person.name for person in show.people} | {YOU: "You"}
-    sequences = show.engine.current().project.sequences
+    sequences = show.engine.current().ladders
     return {
         "now": show.time().isoformat(),
         "speed": show.time.speed,
@@ -240,7 +240,7 @@ def _place(show: Show, request: Request) -> Response:
     with show.engine.store.read() as tx:
         row = messages.by_ids(tx, [number]).get(number)
         person = people.by_ids(tx, [row.subscriber])[row.subscriber] if row is not None else None
-    sequence = show.engine.current().project.sequences.get(row.sequence) if row is not None else None
+    sequence = show.engine.current().ladders.get(row.sequence) if row is not None else None
     if row is None or person is None or sequence is None:
         return HTMLResponse("<p>This mail is not here.</p>", 404)
     ask = sequence.steps[row.step].ask

@@ -113,7 +113,7 @@ def _find(site: Site, request: Request, form: Form) -> Response | str:
 
 
 def _shown(site: Site, found: list[Subscriber], asked: dict[str, str], more: str) -> dict[str, Any]:
-    sequences = site.current().sequences
+    sequences = site.current().ladders
     return {
         "people": [
             {

@@ -36,7 +36,7 @@ def routes(site: Site) -> list[Route]:
 
 
 def _every(site: Site, counting: Counting, request: Request) -> dict[str, Any]:
-    sequences = site.current().sequences
+    sequences = site.current().ladders
     counted = counting.get("every", lambda: _numbers(site), site.now(), wait=request.url.path.endswith(".json"))
     numbers = counted or {}
     return {
