@@ -5,7 +5,10 @@ from datetime import timedelta
 
 import pytest
 from doors import LADDER, House
+from stage import PEOPLE
 
+from nurture.engine import signing
+from nurture.engine.signing import Came
 from nurture.providers.base import Account
 from nurture.store import codes, hooks, traffic
 
@@ -83,3 +86,19 @@ def test_a_pool_of_codes_that_runs_low_needs_someone(store, shown):
         with store.write() as tx:
             codes.add(tx, "spring", [f"CODE{number}" for number in range(30)], house.now)
         assert needs(shown(house)) == []
+
+
+def test_sign_ups_are_not_among_the_ladders(store, shown):
+    with opened(store) as house:
+        form = b"\nsignups: {news: {title: One mail a week, from: Ada <ada@example.com>}}\n"
+        house.deploy({"ladder": LADDER}, {"people.yaml": PEOPLE + form})
+        known = house.deployed.project.people.signups["news"]
+        signing.sign_up(store, house.deployed, known, "eve@example.com", {}, Came(), house.now)
+        house.work()
+        assert house.place("signup:news", "eve@example.com")["ended"] is None
+        found = shown(house)
+        assert ([one["name"] for one in found["sequences"]], found["inside"]) == (["ladder"], 0)
+        viewer = house.browser("view")
+        assert [one["name"] for one in viewer.get("/sequences.json").json()["sequences"]] == ["ladder"]
+        assert not any("signup" in step for step in viewer.get("/people.json").json()["steps"])
+        assert viewer.get("/sequences/signup:news.json").json()["sequence"] == "signup:news"  # its report has its name
