@@ -1,6 +1,7 @@
 """Signing up and inviting friends as browsers, scanners and scripts meet it: from the form to the branch taken."""
 
 import re
+import shutil
 
 import pytest
 from stage import PEOPLE
@@ -10,6 +11,7 @@ from test_signup import FORMS
 from test_web import Visited
 
 from nurture.engine import inviting
+from nurture.store.database import open_store
 
 CONFIRM = "Please confirm: One mail a week"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -49,6 +51,17 @@ def house(store):
     house.close()
 
 
+@pytest.fixture
+def home(migrated, tmp_path):
+    """A house for a browser, on one database: what differs between the two is seen without one, in seconds."""
+    shutil.copy(migrated, tmp_path / "home.db")
+    store = open_store(f"sqlite:///{tmp_path}/home.db")
+    house = House(store)
+    yield house
+    house.close()
+    store.close()
+
+
 def fits(page):
     """Nothing stands over the edge, and nobody is kept out."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
@@ -85,10 +98,10 @@ def joins(browser, house, email, *, at="/signup/news", screen=0, script=False):
     return page
 
 
-def test_from_a_form_to_a_friend_who_counts(browser, house):
-    ann = joins(browser, house, "ann@example.com", screen=1, script=True)
-    assert sorted(house.subjects()) == ["Hello", "Invite", CONFIRM]
-    ann.goto(house.own("Invite"))
+def test_from_a_form_to_a_friend_who_counts(browser, home):
+    ann = joins(browser, home, "ann@example.com", screen=1, script=True)
+    assert sorted(home.subjects()) == ["Hello", "Invite", CONFIRM]
+    ann.goto(home.own("Invite"))
     fits(ann)
     ann.get_by_label("Your name on the leaderboard").fill("Ann <b>Bright</b>")
     ann.get_by_role("button").click()
@@ -96,39 +109,39 @@ def test_from_a_form_to_a_friend_who_counts(browser, house):
     link = "/r/" + ann.get_by_label("Your own link").input_value().rpartition("/")[2]
 
     for number, friend in enumerate(("bob@example.com", "cem@example.com")):
-        page = joins(browser, house, friend, at=link, script=number == 0)
-        page.goto(house.own("Hello", friend))
+        page = joins(browser, home, friend, at=link, script=number == 0)
+        page.goto(home.own("Hello", friend))
         page.get_by_role("radio").first.check()
         page.get_by_role("button").click()
         arrives(page, "Thank you")
-        house.work()
-    assert "More" in house.subjects()
+        home.work()
+    assert "More" in home.subjects()
 
     ann.reload()
     fits(ann)
     assert "All 2 friends are in" in ann.content()
-    ann.goto(f"{house.web.base_url}/leaderboard/bring")
+    ann.goto(f"{home.web.base_url}/leaderboard/bring")
     fits(ann)
     assert [cell.inner_text() for cell in ann.locator("tbody td").all()] == ["1", "Ann <b>Bright</b>", "2"]
-    ann.goto(f"{house.web.base_url}{link}")
+    ann.goto(f"{home.web.base_url}{link}")
     assert "Ann <b>Bright</b> thought of you." in ann.inner_text("main")
 
 
-def test_a_friend_in_the_browser_of_whoever_invites_does_not_count(browser, house):
-    ann = joins(browser, house, "ann@example.com")
-    ann.goto(house.own("Invite"))
+def test_a_friend_in_the_browser_of_whoever_invites_does_not_count(browser, home):
+    ann = joins(browser, home, "ann@example.com")
+    ann.goto(home.own("Invite"))
     link = "/r/" + ann.get_by_label("Your own link").input_value().rpartition("/")[2]
-    ann.goto(f"{house.web.base_url}{link}")
+    ann.goto(f"{home.web.base_url}{link}")
     ann.get_by_label("Your email address").fill("eve@example.net")
-    house.after(seconds=3)
+    home.after(seconds=3)
     ann.keyboard.press("Enter")
     arrives(ann, "Now look into your inbox")
-    house.work()
-    ann.goto(house.own(CONFIRM, "eve@example.net"))
+    home.work()
+    ann.goto(home.own(CONFIRM, "eve@example.net"))
     ann.get_by_role("button").click()
     arrives(ann, "You are in")
-    house.work()
-    ann.goto(house.own("Invite"))
+    home.work()
+    ann.goto(home.own("Invite"))
     assert "does not count: the same browser as the person whose link it is" in ann.content()
 
 
