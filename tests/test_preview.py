@@ -80,7 +80,7 @@ def test_the_tools_say_what_is_to_be_checked(client):
     page = client.get("/see/home-loan/question").text
     for words in (
         "<b>One ask</b> and only one",
-        "<b>Links</b> 3",
+        "<b>Links</b> 4",
         "of 60 characters",
         "of 102 KB",
         "<b>Images</b> none",

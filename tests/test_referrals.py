@@ -2,9 +2,11 @@
 
 import pytest
 from stage import PEOPLE, Stage
+from test_erasing import everything_kept
 from test_signup import FORMS, confirm, sign_up
 
 from nurture.engine import inviting
+from nurture.engine.erasing import erase
 from nurture.rehearsal.stories import tell
 from nurture.store import friends, people
 
@@ -183,3 +185,24 @@ def test_a_mail_shows_the_first_five_and_the_place_of_who_reads_it(store):
 def test_its_own_stories_pass(stage):
     told = tell(stage.deployed.sequences["bring"])
     assert [(one.name, one.differences) for one in told if one.differences] == [] and len(told) == 3
+
+
+def test_who_is_erased_leaves_no_words_and_their_friends_stay_counted(stage):
+    mine = link_of(stage)
+    inviting.rename(stage.store, mine, "Annemarie Bright")
+    sign_up(stage, "bob@example.com", friend_of=mine, first_name="Roberto Fabuloso")
+    confirm(stage, stage.mail(CONFIRM, "bob@example.com"), "bob Firefox", "a device of Bob's")
+    stage.answer(stage.mail("Hello", "bob@example.com"), "tea")
+    stage.work()
+    comes(stage, "cem@example.com")
+    assert stage.subjects() == ["Invite", "More"]
+    for who in ("bob@example.com", "ann@example.com"):
+        assert erase(stage.store, stage.deployed, who, stage.now, by="ada@example.com") is not None
+    after = everything_kept(stage.store).decode("utf-8", "replace")
+    for words in ("bob@example.com", "Roberto", "ann@example.com", "Annemarie", "a device of Bob"):
+        assert words not in after, words
+    with stage.store.read() as tx:
+        assert friends.counted(tx, [mine]) == {mine: 2}
+    assert inviting.board(stage.store, stage.deployed, "bring").lines == ()
+    assert "*" in {one.who for one in inviting.inviting(stage.store, stage.deployed, stage.mail("More").id).visitors}
+    assert confirm(stage, stage.mail(CONFIRM, "bob@example.com")) is None

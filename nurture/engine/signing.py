@@ -219,12 +219,14 @@ def confirm(
         if signed is None or form is None:
             return None
         before = people.by_ids(tx, [row.subscriber])[row.subscriber]
+        if before.status == people.ERASED:
+            return None
         language = str(signed.attributes.get("language") or before.attributes.get("language") or ENGLISH)
         done = Confirmed(form.title, form.to, language, signed.friend_of)
         if signed.confirmed_at is not None:
             return done
         barred = suppressions.of(tx, [before.email]).get(before.email)
-        if before.status in (*LASTING, people.ERASED) or (barred is not None and barred.reason in LASTING):
+        if before.status in LASTING or (barred is not None and barred.reason in LASTING):
             return None
         suppressions.lift(tx, before.email)
         signups.confirm(tx, signed.id, now)
