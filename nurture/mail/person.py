@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nurture.journey.branching import streak
 from nurture.journey.enrollment import Granted
 from nurture.mail.effort import effort
 from nurture.mail.phrases import in_words
@@ -79,6 +80,7 @@ def names(
         "said": said,
         "kept": len(answers),
         "asked": len(enrollment.asked),
+        "streak": streak(sequence, enrollment),
         "step_number": step.position + 1,
         "tags": dict.fromkeys(subscriber.tags, True),
         "bought": dict.fromkeys(subscriber.bought, True),
