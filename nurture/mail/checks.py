@@ -203,8 +203,8 @@ def _mail(
 def _competing(page: Page, slots: Slots, ask: Ask, asks: set[str], path: str, source: str) -> Iterator[Problem]:
     for link in dict.fromkeys(page.links):
         address = fill_text(link, slots)
-        way_out = address.partition("?")[0] == slots[UNSUBSCRIBE]
-        if address in asks or way_out or address.startswith(("plain:", "#")):
+        own = address == LINKS.badges(MESSAGE) or address.partition("?")[0] == slots[UNSUBSCRIBE]
+        if address in asks or own or address.startswith(("plain:", "#")):
             continue
         line, column = _find(source, address)
         what = (

@@ -151,9 +151,10 @@ class Writer:
             given["leaderboard"] = lambda: board
         if isinstance(proof := values.get("proof"), Proof):
             given["proof"] = ShownProof(proof.quote, proof.name, proof.picture, form)
-        if form == "mjml":
-            own = {name: one for name, one in values.items() if isinstance(one, Badges | Progress)}
-            given |= {name: replace(one, mjml=True) for name, one in own.items()}
+        if isinstance(badges := values.get("badges"), Badges):
+            given["badges"] = badges.placed(links, message_id, slots, mjml=form == "mjml")
+        if isinstance(progress := values.get("progress"), Progress):
+            given["progress"] = replace(progress, mjml=form == "mjml")
         body = self._templates.page(step.template, given, slots)
         return self._press.page(
             body, form, self._sequence.language, self._sequence.title,
