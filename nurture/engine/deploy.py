@@ -82,7 +82,11 @@ def problems_of(project: Project) -> list[Problem]:
 def problems_of_mails(project: Project, names: Iterable[str]) -> list[Problem]:
     """The faults of the mails of these sequences."""
     press = Press(Templates(project.templates))
-    return [problem for name in names for problem in check(project.sequences[name], press, project.people)]
+    return [
+        problem
+        for name in names
+        for problem in check(project.sequences[name], press, project.people, project.sequences)
+    ]
 
 
 def build(number: int, files: Mapping[str, bytes], rules: Rules) -> Deployed:

@@ -138,8 +138,10 @@ def await_moments(tx: Connection, deployed: Deployed, subscribers: Iterable[Subs
 
 
 def _fresh(sequence: str, last: Enrollment | None, subscriber: int, event: Event, now: datetime) -> Enrollment:
-    number = 1 if last is None else last.number + 1
-    return Enrollment(0, subscriber, sequence, number, now, data=event.data)
+    if last is None:
+        return Enrollment(0, subscriber, sequence, 1, now, data=event.data)
+    # a badge is a person's for good: a later pass begins with those of the earlier ones, and gives none twice
+    return Enrollment(0, subscriber, sequence, last.number + 1, now, data=event.data, awards=last.awards)
 
 
 def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: datetime) -> None:

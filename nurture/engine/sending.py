@@ -24,6 +24,7 @@ from nurture.engine.inviting import Boards
 from nurture.engine.moving import Reached, carry
 from nurture.engine.returns import Returns
 from nurture.engine.shared_gate import SharedGate
+from nurture.engine.tallying import Tallying
 from nurture.engine.way import Outcome, Ready, Way
 from nurture.errors import NurtureError
 from nurture.journey import timing, warmup
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from nurture.engine.deploy import Deployed
+    from nurture.mail.counts import Tallies
     from nurture.mail.links import Links
     from nurture.providers.base import Account, Provider
     from nurture.store.database import Store
@@ -82,6 +84,7 @@ class Sender:
         self._ready: deque[Ready] = deque()
         self._back = Returns()
         self._recent: deque[bool] = deque(maxlen=LAST)
+        self._tallying = Tallying(store)
         self._version: int | None = None
         self._boards = Boards()
         self._written_now = False
@@ -337,19 +340,20 @@ class Sender:
     ) -> list[tuple[attempts.Claimed, State, str]]:
         faults = []
         done = half_done(self._store, deployed, claimed)
+        tallies = self._tallying.at(deployed, now)
         for one in claimed:
             try:
                 if _too_late(deployed, one, now):
                     faults.append((one, State.CANCELLED, "its time was over before it could leave"))
                     continue
-                self._ready.append(self._written(deployed, one, done))
+                self._ready.append(self._written(deployed, one, done, tallies))
             except NurtureError as error:
                 faults.append((one, State.FAILED, str(error)))
         return faults
 
     def _written(
-        self, deployed: Deployed, claimed: attempts.Claimed, done: Mapping[tuple[int, str], int]
-    ) -> Ready:  # fmt: skip
+        self, deployed: Deployed, claimed: attempts.Claimed, done: Mapping[tuple[int, str], int], tallies: Tallies
+    ) -> Ready:
         """The mail, written once: a later attempt posts the bytes that were frozen before the first."""
         if claimed.frozen is not None:
             return Ready(claimed, thaw(claimed.frozen), None, claimed.target)
@@ -366,6 +370,7 @@ class Sender:
                 (claimed.enrollment.id, deployed.sequences[claimed.sequence].steps[claimed.step].root), 0
             ),
             invited=self._boards.shown(self._store, deployed, claimed.sequence, claimed.step, claimed.invited),
+            tallies=tallies,
         )
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nurture.journey.timing import zone as zone_of
+from nurture.mail.counts import FLOOR
 from nurture.mail.phrases import in_words
 from nurture.store import answers, offers, people
 
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from nurture.engine.answering import Question
     from nurture.engine.deploy import Deployed
     from nurture.store.database import Store
-
-FLOOR = 20
-"""Answers to a poll below which nobody is told how others did: a share of few says who they are, and means nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def may_start(
             return False
     fresh = Enrollment(0, facts.subscriber.id, sequence.name, 1, now, data=data)
     condition = sequence.start.condition
-    return condition is None or condition.test(lookup(fresh, facts))
+    return condition is None or condition.test(lookup(sequence, fresh, facts))
 
 
 def start_moment(sequence: Sequence, facts: Facts, now: datetime) -> tuple[str, datetime] | None:
@@ -129,7 +129,7 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
             return _begin(case, begun)
         if case.sequence.name in case.facts.subscriber.wishes.without:
             return end(case, begun, "removed", "its moment came, but they asked for nothing of it")
-        why = says(case.sequence.start.condition, begun, case.facts)
+        why = says(case, case.sequence.start.condition, begun)
         return end(case, begun, "removed", f"its moment came, but {why}")
     if enrollment.phase == "asked":
         step = case.sequence.steps[enrollment.step]
@@ -351,7 +351,7 @@ def _badges(case: Case, kept: Enrollment, step: Step) -> list[str]:
     """The badges that this kept ask brings, none of which the person has."""
     if not (step.award or case.sequence.badges):
         return []
-    known = lookup(kept, case.facts)
+    known = lookup(case.sequence, kept, case.facts)
     earned = [badge.name for badge in case.sequence.badges.values() if badge.condition and badge.condition.test(known)]
     given = [step.award] if step.award else []
     return [name for name in dict.fromkeys((*given, *earned)) if name not in kept.awards]

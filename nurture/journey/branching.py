@@ -66,8 +66,8 @@ def follow(
     """Take the first arm that holds, and say of those above it why they do not. `base` is when the wait counts from."""
     for arm in arms:
         if arm.condition is not None:
-            held = arm.condition.test(lookup(enrollment, case.facts))
-            why = f"{why}, {says(arm.condition, enrollment, case.facts)}{'' if held else ' is false'}"
+            held = arm.condition.test(lookup(case.sequence, enrollment, case.facts))
+            why = f"{why}, {says(case, arm.condition, enrollment)}{'' if held else ' is false'}"
             if not held:
                 continue
         due_at, fixed, waits_for = base, False, ""
@@ -210,7 +210,7 @@ def resolve(case: Case, enrollment: Enrollment, moment: Moment, *, after: dateti
     return timing.resolve(moment, after=after, zone=case.zone, lookup=look)
 
 
-def lookup(enrollment: Enrollment, facts: Facts) -> Lookup:
+def lookup(sequence: Sequence, enrollment: Enrollment, facts: Facts) -> Lookup:
     """The names a condition may use, as this person has them now."""
     subscriber = facts.subscriber
 
@@ -220,6 +220,8 @@ def lookup(enrollment: Enrollment, facts: Facts) -> Lookup:
                 return len(enrollment.answers)
             case ("asked",):
                 return len(enrollment.asked)
+            case ("streak",):
+                return streak(sequence, enrollment)
             case ("answers", step):
                 answer = enrollment.answers.get(step)
                 return UNKNOWN if answer is None else answer.value
@@ -239,9 +241,31 @@ def lookup(enrollment: Enrollment, facts: Facts) -> Lookup:
     return look
 
 
-def says(condition: Condition | None, enrollment: Enrollment, facts: Facts) -> str:
+def streak(sequence: Sequence, enrollment: Enrollment) -> int:
+    """How many asks were kept in a row without a silence, the latest among them; one that is still open breaks nothing.
+
+    A silence is an ask that was mailed and not kept, or one that had to be mailed again before it was. A late yes to
+    a mail that was not sent again mends the row, so that the order in which reports come in makes no difference.
+    """
+    steps = sequence.steps
+    mailed: dict[str, list[str]] = {}
+    for name in enrollment.asked:
+        root = steps[name].root if name in steps else name
+        mailed.setdefault(root, []).append(name)
+    standing = steps.get(enrollment.step) if enrollment.phase == "asked" else None
+    row = 0
+    for root, mails in mailed.items():
+        answer = enrollment.answers.get(root)
+        if answer is not None:
+            row = row + 1 if answer.step == mails[0] else 1
+        elif standing is None or standing.root != root or len(mails) > 1:
+            row = 0
+    return row
+
+
+def says(case: Case, condition: Condition | None, enrollment: Enrollment) -> str:
     """A condition with the values it saw."""
-    return "" if condition is None else condition.explain(lookup(enrollment, facts))
+    return "" if condition is None else condition.explain(lookup(case.sequence, enrollment, case.facts))
 
 
 def added(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:

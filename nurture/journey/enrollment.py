@@ -36,7 +36,7 @@ class Enrollment:
     while a planned mail has not left, and after the end. `asked` are the steps whose mail has left, in order: the
     person stands at the last. `answers` are kept asks by root step. `done` are happenings that asks of this sequence
     wait for (`"event:cart_added"`, `"bought:review"`), since the pass began. `offers` are deadlines by root step.
-    `awards` are badges by name, each given once.
+    `awards` are badges by name, each given once, those of earlier passes among them.
     `judging_until` is when the last act that is still being judged will have its verdict. `waits_for` is the moment's
     text while a wait hangs on a date that can change; `fixed` is true when it has a clock time, which holds against
     window and gap. `led_by` is the root step of the answer that led to the waiting

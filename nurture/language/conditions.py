@@ -41,7 +41,7 @@ UNKNOWN: Final = Unknown()
 
 LONGEST = 500
 DEEPEST = 20
-COUNTS = ("kept", "asked")
+COUNTS = ("kept", "asked", "streak")
 GROUPS = ("answers", "tags", "bought", "start")
 RESERVED = frozenset({*COUNTS, *GROUPS, "true", "false", "none", "and", "or", "not", "in", "is", "if", "else"})
 """Words that an attribute cannot be called, because a condition would read them otherwise."""

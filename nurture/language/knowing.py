@@ -28,6 +28,9 @@ OFFER: Final[Path] = ("offer",)
 PROOF: Final[Path] = ("proof",)
 """Whether something that others said is for them."""
 
+COUNT: Final = "count"
+"""How the path of `count("question", "sales")` begins, and of `share`: a number that is unknown while they are few."""
+
 _JINJA = Environment(autoescape=False)  # noqa: S701 - it only parses; nothing is rendered here
 _FLIPPED = {"eq": "ne", "ne": "eq"}
 
@@ -74,6 +77,8 @@ def path_of(node: nodes.Node) -> Path | None:
             return (name,)
         case nodes.Call(node=nodes.Name(name="said"), args=[nodes.Const(value=str() as step)]):
             return ("answers", step)
+        case nodes.Call(node=nodes.Name(name="count" | "share"), args=[nodes.Const(value=str() as step), *rest]):
+            return (COUNT, step, *(str(one.value) for one in rest if isinstance(one, nodes.Const)))
         case nodes.Getattr(node=nodes.Name(name="offer")):
             return OFFER
         case nodes.Getattr(node=nodes.Name(name="proof")):
@@ -148,7 +153,7 @@ def _compared(node: nodes.Compare, known: Known, *, holds: bool) -> Known | None
         if path is None or not isinstance(other, nodes.Const):
             continue
         values = known.of(path)
-        if isinstance(name, nodes.Call):  # said() gives the words of an answer, not its name
+        if isinstance(name, nodes.Call) and path[0] != COUNT:  # said() gives the words of an answer, not its name
             return known.without(path, NOTHING) if how == "eq" else known
         if how == "eq":
             return known.only(path, frozenset(one for one in values if one == other.value or isinstance(one, Sample)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nurture.language.conditions import UNKNOWN, UNREAD
 from nurture.language.kinds import OUTSIDE
-from nurture.language.knowing import NOTHING, OFFER, Known, Sample, Values, after
+from nurture.language.knowing import COUNT, NOTHING, OFFER, Known, Sample, Values, after
 from nurture.language.sequence import ALWAYS_KNOWN, Goto, Split
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ class _Beginning:
         match path:
             case ("answers", _) | ("offer",):
                 return NOTHING
+            case (kind, _, *_) if kind == COUNT:
+                return frozenset({Sample(100), UNKNOWN})
             case ("tags" | "bought", _):
                 return frozenset({True, UNKNOWN})
             case ("start", name):

@@ -68,7 +68,15 @@ def language_schema() -> Schema:
             "ask": say(ref("ask"), "The words of the ask. What decides stays in the main file.", {"label": "Holen"}),
         }
     )
-    definitions: dict[str, Schema] = {"step": step, "ask": keyed(words)}
+    proof = keyed(
+        {
+            "quote": text("Their words.", "Zehn Minuten, und wir sparen 80 im Monat."),
+            "name": text("Who said it. Left out: as in the main file.", "Lena Berg, Leeds"),
+        },
+        required={"quote": "write their words under quote:"},
+    )
+    badge = keyed({"title": text("What the badge is called.", "Dabei")}, required={"title": "write its title"})
+    definitions: dict[str, Schema] = {"step": step, "ask": keyed(words), "proof": proof, "badge": badge}
     whole: Schema = {
         "$schema": DRAFT,
         "title": "A nurture sequence in another language",
@@ -81,6 +89,18 @@ def language_schema() -> Schema:
                     "type": "object",
                     "propertyNames": {"pattern": NAME, "patternErrorMessage": "write the name of a step"},
                     "additionalProperties": ref("step"),
+                },
+                "proof": {
+                    "description": "What others said, in the same order as in the main file.",
+                    "examples": [[{"quote": "Zehn Minuten, und wir sparen 80 im Monat."}]],
+                    **items(ref("proof")),
+                },
+                "badges": {
+                    "description": "The badges of the main file, each with its title.",
+                    "type": "object",
+                    "propertyNames": {"pattern": NAME, "patternErrorMessage": "write the name of a badge"},
+                    "additionalProperties": ref("badge"),
+                    "examples": [{"keen": {"title": "Dabei"}}],
                 },
             },
             required={"steps": "write the words of each step under steps:"},

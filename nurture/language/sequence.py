@@ -248,7 +248,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a person gets once in a pass: when this holds after an ask was kept, or by a step's `award`."""
+    """What a person gets once from a sequence, however often they go through it: when this holds after an ask was kept, or by a step's `award`."""
 
     name: str
     title: str

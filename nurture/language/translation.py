@@ -11,22 +11,25 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from nurture.language.asks import PLACEHOLDER
+from nurture.language.badges import BADGE_KEYS
 from nurture.language.faults import Faults
 from nurture.language.form_words import pages_in_words
 from nurture.language.kinds import KINDS
+from nurture.language.proof import PROOF_KEYS
 from nurture.language.reading import KEYS, LANGUAGE, SEQUENCE_NAME, Reading
 from nurture.language.sequence import Mark
 from nurture.language.steps import STEP_KEYS
-from nurture.language.values import excused, line_of, table_of
+from nurture.language.values import excused, line_of, table_of, text_of
 from nurture.language.yaml import Items, Table, compose, marks, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from nurture.language.sequence import AnswerKey, Ask, Sequence, Step
+    from nurture.language.sequence import AnswerKey, Ask, Badge, Proof, Sequence, Step
     from nurture.language.yaml import Node, Scalar
 
-TOP_KEYS = ("title", "steps")
+TOP_KEYS = ("title", "steps", "proof", "badges")
+PROOF_WORDS = ("quote", "name")
 WORD_KEYS = ("subject", "preheader", "with", "ask")
 ASK_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {kind: form.words for kind, form in KINDS.items() if not form.later}
@@ -84,6 +87,8 @@ class _Words:
             self.main,
             title=words or self.main.title,
             steps=self._steps(steps, root.keys["steps"].mark),
+            proof=self._proof(root),
+            badges=self._badges(root),
             language=self.language.replace("_", "-"),
             languages=MappingProxyType({}),
             stories=(),
@@ -214,6 +219,64 @@ class _Words:
             elif not excused(inside, str(name), names):
                 self._missing(table.keys["answers"].mark, f"the answer '{name}' of '{step.name}' has no words")
         return MappingProxyType(found)
+
+    # --- what others said, and badges
+
+    def _proof(self, root: Table) -> tuple[Proof, ...]:
+        known, node = self.main.proof, root.get("proof")
+        if node is None:
+            if known and not excused(root, "proof", TOP_KEYS):
+                self._missing(Mark(1, 1), "what others said is not here; write proof: with the quote: of each")
+            return known
+        if not isinstance(node, Items):
+            self.faults.add("E103", node.mark, "proof is a list, each entry beginning with - quote:")
+            return known
+        if len(node.items) != len(known):
+            what = f"{self.main.name}.yaml has {len(known)} of these, and this has {len(node.items)}"
+            self._missing(node.mark, f"{what}; write as many, in the same order")
+            return known
+        return tuple(self._said(item, one) for item, one in zip(node.items, known, strict=True))
+
+    def _said(self, node: Node, known: Proof) -> Proof:
+        table = table_of(node, self.faults, "what someone said")
+        if table is None:
+            return known
+        self._allow(table, PROOF_WORDS, PROOF_KEYS)
+        quote, name = table.get("quote"), table.get("name")
+        if quote is None and not excused(table, "quote", PROOF_WORDS):
+            self._missing(table.mark, f"what {known.name} said has no words here; write quote: and the words")
+        words = "" if quote is None else text_of(quote, self.faults, "quote").strip()
+        who = "" if name is None else line_of(name, self.faults, "name")
+        return replace(known, quote=words or known.quote, name=who or known.name)
+
+    def _badges(self, root: Table) -> Mapping[str, Badge]:
+        known, node = self.main.badges, root.get("badges")
+        if node is None:
+            if known and not excused(root, "badges", TOP_KEYS):
+                self._missing(Mark(1, 1), "the badges are not here; write badges: with the title: of each")
+            return known
+        table = table_of(node, self.faults, "badges")
+        if table is None:
+            return known
+        for key, _ in table:
+            if key.text not in known:
+                what = f"{self.main.name}.yaml has no badge '{key.text}'{self.faults.hint(key.text, known)}"
+                self.faults.add("E205", key.mark, what)
+        return MappingProxyType({name: self._badge(table, name, badge) for name, badge in known.items()})
+
+    def _badge(self, table: Table, name: str, known: Badge) -> Badge:
+        node = table.get(name)
+        if node is None:
+            if not excused(table, name, self.main.badges):
+                self._missing(table.mark, f"the badge '{name}' is not here; write {name}: with its title:")
+            return known
+        words = table_of(node, self.faults, f"the badge '{name}'")
+        if words is None:
+            return known
+        self._allow(words, ("title",), BADGE_KEYS)
+        at = table.keys[name].mark
+        title = self._line(words, "title", at, known.title, ("title",), f"the badge '{name}' has no title")
+        return replace(known, title=title)
 
     # --- one value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.errors import RenderError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 LINKS = Links("https://links.example", "https://links.example", Signer(["only for looking at mails, never sent"]))
 LETTERHEAD = Letterhead(postal_address="1 Example Street", zone="UTC")
 MESSAGE = "checked"
+NO_OTHERS: Mapping[str, Sequence] = MappingProxyType({})
 
 MJML = (
     "mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title mj-all mj-attributes mj-body mj-breakpoint "
@@ -48,13 +50,18 @@ LARGEST = 102 * 1024
 """Bytes of HTML, after which Gmail clips a mail."""
 
 
-def check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
-    """All E3xx but E309, and what is to be said of a mail's words and size (W404 to W406). In each language."""
-    spoken = [problem for one in sequence.languages.values() for problem in check(one, press, people)]
-    return [*_check(sequence, press, people), *(problem for problem in spoken if problem.code != "E301")]
+def check(
+    sequence: Sequence, press: Press, people: People, others: Mapping[str, Sequence] = NO_OTHERS
+) -> list[Problem]:
+    """All E3xx but E309, and what is to be said of a mail's words and size (W404 to W406). In each language.
+
+    `others` are the project's sequences, whose answers a mail may count.
+    """
+    spoken = [problem for one in sequence.languages.values() for problem in check(one, press, people, others)]
+    return [*_check(sequence, press, people, others), *(problem for problem in spoken if problem.code != "E301")]
 
 
-def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
+def _check(sequence: Sequence, press: Press, people: People, others: Mapping[str, Sequence]) -> list[Problem]:
     writer = Writer(sequence, press)
     arrived = arrivals(sequence, people)
     found: list[Problem] = list(_unshown(sequence, press.templates.files))
@@ -70,7 +77,7 @@ def _check(sequence: Sequence, press: Press, people: People) -> list[Problem]:
             found += _unknown_tags(path, source)
         if step.ask.words or step.ask.label:
             known = arrived[step.name].known if step.name in arrived else anybody(sequence, people)
-            found += _written(sequence, step, writer, people, source, known, press.templates.files)
+            found += _written(sequence, step, writer, people, source, known, press.templates.files, others)
     return found
 
 
@@ -105,9 +112,10 @@ def _unknown_tags(path: str, source: str) -> Iterator[Problem]:
 
 
 def _written(
-    sequence: Sequence, step: Step, writer: Writer, people: People, source: str, known: Known, files: Mapping[str, str]
-) -> list[Problem]:
-    looked = look(sequence, step, files, known)
+    sequence: Sequence, step: Step, writer: Writer, people: People, source: str, known: Known, files: Mapping[str, str],
+    others: Mapping[str, Sequence],
+) -> list[Problem]:  # fmt: skip
+    looked = look(sequence, step, files, known, others)
     found = {(one.code, one.line, one.message): one for one in looked.problems()}
     looked_at = {(one.file, one.line) for one in found.values()}
     hidden = {one.path for one in looked.printed.unsure.values()}
@@ -203,8 +211,8 @@ def _mail(
 def _competing(page: Page, slots: Slots, ask: Ask, asks: set[str], path: str, source: str) -> Iterator[Problem]:
     for link in dict.fromkeys(page.links):
         address = fill_text(link, slots)
-        way_out = address.partition("?")[0] == slots[UNSUBSCRIBE]
-        if address in asks or way_out or address.startswith(("plain:", "#")):
+        own = address == LINKS.badges(MESSAGE) or address.partition("?")[0] == slots[UNSUBSCRIBE]
+        if address in asks or own or address.startswith(("plain:", "#")):
             continue
         line, column = _find(source, address)
         what = (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, product
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from nurture.journey.enrollment import Answer, Enrollment, Subscriber
+from nurture.journey.branching import lookup
+from nurture.journey.enrollment import Answer, Enrollment, Facts, Subscriber
 from nurture.language.conditions import UNKNOWN
 from nurture.language.knowing import NOTHING, OFFER, Known, Sample
 from nurture.language.paths import answers_of, arrivals, beginning
@@ -113,7 +115,16 @@ def _person(sequence: Sequence, step: Step, case: Case) -> Person:
     before = [one for one in sequence.steps.values() if one.position < step.position and not one.repeats]
     offered = [one.root for one in before if one.ask.kind == "buy" or one.ask.grants] if OFFER in values else []
     offers = dict.fromkeys([*offered, *([step.root] if step.ask.kind == "buy" else [])], NOW + timedelta(days=2))
-    return subscriber, Enrollment(
+    place = Enrollment(
         1, 1, sequence.name, 1, NOW, "asked", step.name, data=named("start"),
         asked=tuple(one.name for one in before), answers=answers, offers=offers,
     )  # fmt: skip
+    return subscriber, replace(place, awards=dict.fromkeys(_earned(sequence, subscriber, place), NOW))
+
+
+def _earned(sequence: Sequence, subscriber: Subscriber, place: Enrollment) -> list[str]:
+    """The badges of someone who came this far."""
+    given = {sequence.steps[name].award for name in place.answers if name in sequence.steps}
+    known = lookup(sequence, place, Facts(subscriber))
+    badges = sequence.badges.values()
+    return [one.name for one in badges if one.name in given or (one.condition and one.condition.test(known))]

@@ -16,9 +16,9 @@ from nurture.language.kinds import HOSTED
 if TYPE_CHECKING:
     from nurture.language.sequence import Ask
 
-CLICK, PAGE, UNSUBSCRIBE, OFFER, DONE = "click", "page", "unsubscribe", "offer", "done"
+CLICK, PAGE, UNSUBSCRIBE, OFFER, DONE, BADGES = "click", "page", "unsubscribe", "offer", "done", "badges"
 STAMP, DEVICE = "stamp", "device"
-PURPOSES = (CLICK, PAGE, UNSUBSCRIBE, OFFER, DONE, STAMP, DEVICE)
+PURPOSES = (CLICK, PAGE, UNSUBSCRIBE, OFFER, DONE, BADGES, STAMP, DEVICE)
 REPLY = "reply+"
 """How the address begins that a reply to one mail goes to."""
 
@@ -120,6 +120,17 @@ class Links:
     def read_countdown(self, token: str) -> str:
         """The offer whose picture this is."""
         return self.signer.read(OFFER, token)
+
+    def badges(self, message: str) -> str:
+        """The page of the badges of whom this mail went to."""
+        return f"{self.hosted_url}/b/{self.signer.sign(BADGES, message)}"
+
+    def read_badges(self, token: str) -> str:
+        return self.signer.read(BADGES, token)
+
+    def medal(self, look: int) -> str:
+        """The picture of a badge. It has no token, since it says nothing of anybody."""
+        return f"{self.hosted_url}/b/{look}.png"
 
     def reply(self, message: str) -> str:
         """Where a reply to this mail goes; "" when replies are not received here."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nurture.language.knowing import NOTHING, OFFER, PROOF, Known, Values
+from nurture.language.knowing import COUNT, NOTHING, OFFER, PROOF, Known, Values
 from nurture.language.problems import Problem, or_one_of
 from nurture.language.sequence import Mark
 from nurture.mail.printed import SOME, Print, Printed, printed
@@ -23,13 +23,16 @@ class Looked:
     sequence: Sequence
     step: Step
     files: Mapping[str, str]
+    others: Mapping[str, Sequence]
     printed: Printed = field(default_factory=Printed)
     lines: dict[str, tuple[str, Mark]] = field(default_factory=dict)
 
     def problems(self) -> Iterator[Problem]:
         """One for each print that can fail."""
-        for one in self.printed.unsure.values():
-            code, what = self._complaint(one)
+        wrong = [(one, "E302", what) for one in self.printed.counted.values() if (what := self._uncountable(one))]
+        misread = {(one.file, one.at) for one, _, _ in wrong}
+        unsure = (one for place, one in self.printed.unsure.items() if place not in misread)
+        for one, code, what in (*wrong, *((one, *self._complaint(one)) for one in unsure)):
             if one.file in self.lines:
                 text, mark = self.lines[one.file]
                 spot = mark_in(mark, text, one.at, len(one.words))
@@ -52,7 +55,24 @@ class Looked:
             f"put it into {{% if answers.{steps[name].root} %}}, or lead them elsewhere"
         )
 
+    def _uncountable(self, one: Print) -> str:
+        """What is wrong with a count of answers that nobody can give; "" where somebody can."""
+        written, *answers = one.path[1:]
+        elsewhere, _, name = written.rpartition(".")
+        plan = self.others.get(elsewhere) if elsewhere else self.sequence
+        if plan is None:
+            return f"there is no sequence '{elsewhere}'{or_one_of(elsewhere, self.others)}"
+        if name not in plan.steps:
+            return f"there is no step '{name}'{or_one_of(name, plan.steps)}"
+        root = plan.steps[plan.steps[name].root]
+        given = [str(answer) for answer in root.ask.answers] or ["yes"]
+        if answers and answers[0] not in given:
+            return f"'{written}' is never answered '{answers[0]}'{or_one_of(answers[0], given)}"
+        return ""
+
     def _unknown(self, one: Print) -> str:
+        if one.path[0] == COUNT:
+            return f'{one.words} is unknown while they are few; write {{{{ {one.words} or "…" }}}}'
         if one.path == OFFER:
             return f"{one.words} is printed, and some people who get '{self.step.name}' were never made an offer"
         if one.path == PROOF:
@@ -63,9 +83,11 @@ class Looked:
         return f'{one.words} can be unknown; write {{{{ {one.words} or "…" }}}} with what it says then'
 
 
-def look(sequence: Sequence, step: Step, files: Mapping[str, str], known: Known) -> Looked:
-    """Read what a step prints, for people of whom this is known."""
-    looked = Looked(sequence, step, files)
+def look(
+    sequence: Sequence, step: Step, files: Mapping[str, str], known: Known, others: Mapping[str, Sequence]
+) -> Looked:
+    """Read what a step prints, for people of whom this is known. `others` are the project's sequences."""
+    looked = Looked(sequence, step, files, others)
     knows = _own_names(sequence, step, known)
     places: list[tuple[str, Place]] = [(step.preheader, ("steps", step.name, "preheader"))]
     for number, text in enumerate(step.subjects):

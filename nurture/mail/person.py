@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nurture.journey.branching import streak
 from nurture.journey.enrollment import Granted
+from nurture.mail.counts import counting, uncounted
 from nurture.mail.effort import effort
 from nurture.mail.phrases import in_words
 from nurture.mail.proof import choose
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from nurture.journey.enrollment import Enrollment, Invited, Ranked, Subscriber
     from nurture.language.sequence import Sequence, Step
+    from nurture.mail.counts import Tallies
     from nurture.mail.links import Links
 
 
@@ -50,7 +53,7 @@ class Friends:
 
 def names(
     sequence: Sequence, step: Step, enrollment: Enrollment, subscriber: Subscriber, zone: ZoneInfo,
-    offers: Mapping[str, Granted], links: Links, invited: Invited,
+    offers: Mapping[str, Granted], links: Links, invited: Invited, tallies: Tallies = uncounted,
 ) -> dict[str, object]:  # fmt: skip
     """What we know of the person and of the step, by name. Attributes give way to the language's own words.
 
@@ -69,7 +72,9 @@ def names(
         return ask.answers.get(value, ask.label or ask.words)
 
     badges, progress = effort(sequence, enrollment)
-    found: dict[str, object] = {"badges": badges, "progress": progress, **subscriber.attributes}
+    found: dict[str, object] = {
+        "badges": badges, "progress": progress, **counting(sequence, tallies), **subscriber.attributes,
+    }  # fmt: skip
     if sequence.proof:
         found["proof"] = choose(sequence, enrollment, subscriber) or Missing(name="proof")
     found |= step.extra
@@ -79,6 +84,7 @@ def names(
         "said": said,
         "kept": len(answers),
         "asked": len(enrollment.asked),
+        "streak": streak(sequence, enrollment),
         "step_number": step.position + 1,
         "tags": dict.fromkeys(subscriber.tags, True),
         "bought": dict.fromkeys(subscriber.bought, True),

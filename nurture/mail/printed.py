@@ -12,7 +12,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 
-from nurture.language.knowing import NOTHING, Known, Sample, assume, path_of
+from nurture.language.knowing import COUNT, NOTHING, Known, Sample, assume, path_of
 from nurture.mail.shapes import Tokens, tokens_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ DEEPEST = 10
 
 SOME = frozenset({Sample("")})
 _JINJA = Environment(autoescape=False)  # noqa: S701 - it only parses; nothing is rendered here
-_SHOWN = re.compile(r"""said\s*\(\s*("[^"\n]*"|'[^'\n]*')\s*\)|\w+(\s*(\.\s*\w+|\[\s*["']\w+["']\s*\]))*""")
+_SHOWN = re.compile(
+    r"""(said|count|share)\s*\(\s*("[^"\n]*"|'[^'\n]*')[^()\n]*\)|\w+(\s*(\.\s*\w+|\[\s*["']\w+["']\s*\]))*"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,14 @@ class Print:
 
 @dataclass(slots=True)
 class Printed:
-    """`unsure` prints can fail. `asked` are the names that decide what a mail says, in an `{% if %}` for instance."""
+    """`unsure` prints can fail. `asked` are the names that decide what a mail says, in an `{% if %}` for instance.
+
+    `counted` are the numbers of others that are told, with or without a fallback.
+    """
 
     unsure: dict[tuple[str, int], Print] = field(default_factory=dict)
     asked: set[Path] = field(default_factory=set)
+    counted: dict[tuple[str, int], Print] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=200)
@@ -79,7 +85,9 @@ def printed(file: str, source: str, known: Known, files: Mapping[str, str], foun
     """Add what this template and those it includes print, for people of whom this is known."""
     if (parsed := _parsed(source)) is not None:
         tree, places = parsed
-        _Walk(file, source, places, files, found).body(tree.body, known)
+        walk = _Walk(file, source, places, files, found)
+        walk.counts(tree)
+        walk.body(tree.body, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,12 @@ class _Walk:
     files: Mapping[str, str]
     found: Printed
     depth: int = 0
+
+    def counts(self, tree: nodes.Template) -> None:
+        for call in tree.find_all(nodes.Call):
+            path = path_of(call)
+            if path is not None and path[0] == COUNT:
+                self._note(call, path, self.found.counted)
 
     def body(self, body: list[nodes.Node], known: Known | None) -> Known | None:
         """Returns what is known below; None when nobody gets there."""
@@ -164,7 +178,9 @@ class _Walk:
         if source is None or self.depth >= DEEPEST or (parsed := _parsed(source)) is None:
             return
         tree, places = parsed
-        _Walk(name, source, places, self.files, self.found, self.depth + 1).body(tree.body, known)
+        walk = _Walk(name, source, places, self.files, self.found, self.depth + 1)
+        walk.counts(tree)
+        walk.body(tree.body, known)
 
     def _given(self, test: nodes.Node, known: Known, *, holds: bool) -> Known | None:
         self._asks(test)
@@ -204,12 +220,13 @@ class _Walk:
             if (path := path_of(one)) is not None:
                 self.found.asked.add(path)
 
-    def _note(self, node: nodes.Node, path: Path) -> None:
+    def _note(self, node: nodes.Node, path: Path, among: dict[tuple[str, int], Print] | None = None) -> None:
         name = node if isinstance(node, nodes.Name) else next(node.find_all(nodes.Name))
         at = self.places[name.lineno]
         match = _SHOWN.match(self.source, at)
         words = match.group() if match else ".".join(path)
-        self.found.unsure.setdefault((self.file, at), Print(self.file, at, words, path))
+        among = self.found.unsure if among is None else among
+        among.setdefault((self.file, at), Print(self.file, at, words, path))
 
 
 def _local(target: nodes.Node, known: Known, values: frozenset[object] = SOME) -> Known:

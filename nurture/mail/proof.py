@@ -27,7 +27,7 @@ MJ_BLOCK = '<mj-text css-class="nv-proof">{table}</mj-text>'
 
 def choose(sequence: Sequence, enrollment: Enrollment, subscriber: Subscriber) -> Proof | None:
     """The words that fit this person best; None where none are for them."""
-    known = lookup(enrollment, Facts(subscriber))
+    known = lookup(sequence, enrollment, Facts(subscriber))
     fits = [one for one in sequence.proof if all(_is(known(path), words) for path, words in one.wanted.items())]
     most = max((len(one.wanted) for one in fits), default=0)
     best = [one for one in fits if len(one.wanted) == most]

@@ -19,6 +19,7 @@ from nurture.language.kinds import CONFIRM, HOSTED
 from nurture.language.sequence import Proof
 from nurture.mail.ask import Choice, Format, Invitation, ShownAsk, choices_of
 from nurture.mail.board import ShownBoard
+from nurture.mail.counts import uncounted
 from nurture.mail.effort import Badges, Progress
 from nurture.mail.links import Links
 from nurture.mail.message import Message
@@ -31,6 +32,7 @@ from nurture.mail.slots import Slots, fill_html, fill_text, slot
 if TYPE_CHECKING:
     from nurture.journey.enrollment import Enrollment, Granted, Subscriber
     from nurture.language.sequence import Ask, Place, Sequence, Step
+    from nurture.mail.counts import Tallies
 
 Line = Callable[[Mapping[str, object]], str]
 """A subject or preheader, ready to be filled in."""
@@ -82,17 +84,18 @@ class Writer:
     def write(
         self, step_name: str, *, enrollment: Enrollment, subscriber: Subscriber, links: Links, letterhead: Letterhead,
         message_id: str, key: str, offers: Mapping[str, Granted] = NONE_MADE, pages_done: int = 0,
-        invited: Invited = NOBODY,
+        invited: Invited = NOBODY, tallies: Tallies = uncounted,
     ) -> Written:  # fmt: skip
         """The mail of a step to a person, in their language. Raises RenderError when it cannot be written for them.
 
         `offers` are those made to the person in this pass, by root step. `pages_done` are those of its form.
+        `tallies` are how others answered.
         """
         spoken = self._sequence.in_language(subscriber.attributes.get("language"))
         if spoken is not self._sequence:
             return self._others[spoken.language].write(
                 step_name, enrollment=enrollment, subscriber=subscriber, links=links, letterhead=letterhead,
-                message_id=message_id, key=key, offers=offers, pages_done=pages_done, invited=invited,
+                message_id=message_id, key=key, offers=offers, pages_done=pages_done, invited=invited, tallies=tallies,
             )  # fmt: skip
         sequence, step = self._sequence, self._sequence.steps[step_name]
         zone = zone_of(str(subscriber.attributes.get("timezone") or ""), letterhead.zone)
@@ -102,7 +105,7 @@ class Writer:
             target = f"mailto:{parseaddr(reply_to or sequence.sender)[1]}"
         url = links.ask(message_id, step.ask, target)
         unsubscribe = links.unsubscribe(message_id)
-        values = names(sequence, step, enrollment, subscriber, zone, offers, links, invited)
+        values = names(sequence, step, enrollment, subscriber, zone, offers, links, invited, tallies)
         subject = self.subject(step, subscriber)(values)
         if not subject:
             raise RenderError(f"the subject of {sequence.name}.{step.name} is empty for this person")
@@ -151,9 +154,10 @@ class Writer:
             given["leaderboard"] = lambda: board
         if isinstance(proof := values.get("proof"), Proof):
             given["proof"] = ShownProof(proof.quote, proof.name, proof.picture, form)
-        if form == "mjml":
-            own = {name: one for name, one in values.items() if isinstance(one, Badges | Progress)}
-            given |= {name: replace(one, mjml=True) for name, one in own.items()}
+        if isinstance(badges := values.get("badges"), Badges):
+            given["badges"] = badges.placed(links, message_id, slots, mjml=form == "mjml")
+        if isinstance(progress := values.get("progress"), Progress):
+            given["progress"] = replace(progress, mjml=form == "mjml")
         body = self._templates.page(step.template, given, slots)
         return self._press.page(
             body, form, self._sequence.language, self._sequence.title,

@@ -198,7 +198,8 @@ class Living:
         if not starts(self.sequence, event, self.life.facts, last if self.begun else None, now):
             return False
         number = last.number + self.begun
-        self.start(Enrollment(number, last.subscriber, last.sequence, number, now, data=last.data), now)
+        fresh = Enrollment(number, last.subscriber, last.sequence, number, now, data=last.data, awards=last.awards)
+        self.start(fresh, now)
         return True
 
 

@@ -20,6 +20,7 @@ from nurture.store import deploys
 from nurture.web import (
     api,
     asking,
+    badges,
     dashboard,
     described,
     everyone,
@@ -72,6 +73,7 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
         *signups.routes(site),
         *friends.routes(site),
         *asking.routes(site),
+        *badges.routes(site),
         *metrics.routes(site),
         Route("/healthz", in_thread(lambda _: _health(site))),
         Route("/pages/{file}", in_thread(_file)),
@@ -115,7 +117,8 @@ def _health(site: Site) -> Response:
 
 async def _trouble(request: Request, error: Exception) -> Response:
     """The database cannot be used now, or nothing is deployed: say so, and let the caller come again."""
-    if request.url.path.startswith(("/c/", "/q/", "/w/", "/o/", "/u/", "/r/", "/signup/", "/leaderboard/")):
+    public = ("/c/", "/q/", "/w/", "/o/", "/b/", "/u/", "/r/", "/signup/", "/leaderboard/")
+    if request.url.path.startswith(public):
         return page("gone.html", 503)
     return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "10"})
 

@@ -31,6 +31,8 @@ ROWS: tuple[Row, ...] = (
     Row("/q/{token}", "anyone", "anyone"),
     Row("/w/{token}", "anyone", "anyone"),
     Row("/o/{token}.png", "anyone"),
+    Row("/b/{look}.png", "anyone"),
+    Row("/b/{token}", "anyone"),
     Row("/u/{token}", "anyone", "anyone"),
     Row("/signup/{name}", "anyone", "anyone"),
     Row("/r/{token}", "anyone", "anyone"),

@@ -118,7 +118,17 @@ def _completions(version: Version, path: str, text: str, at: int) -> list[Comple
     """What can stand at the cursor. `at` counts as JavaScript does, in UTF-16; outside of emoji that is characters."""
     people, sequence = version.project.people, version.project.sequences.get(_sequence(path))
     if path.startswith(TEMPLATES):
-        own = ("ask", "said(", "offer.deadline", "offer.code", "offer.price", "kept", "step_number", "unsubscribe_url")
+        own = (
+            "ask",
+            "said(",
+            "offer.deadline",
+            "offer.code",
+            "offer.price",
+            "kept",
+            "streak",
+            "step_number",
+            "unsubscribe_url",
+        )
         return printed(text, at, [*people.attributes, *own])
     if path == PEOPLE:
         return completions(text, at, people_schema(), {})

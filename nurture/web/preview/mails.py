@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
+from nurture.mail.effort import LOOKS
 from nurture.mail.links import Links, Signer
+from nurture.web.medal import medal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from nurture.language.sequence import Ask
 
 PLACE = "https://links.example"
-ASK, UNSUBSCRIBE = f"{PLACE}/ask", f"{PLACE}/unsubscribe"
+ASK, UNSUBSCRIBE, BADGES = f"{PLACE}/ask", f"{PLACE}/unsubscribe", f"{PLACE}/badges"
 FRAME_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; font-src http: https: data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -23,6 +26,7 @@ FRAME_POLICY = (
 """A mail's pictures come from anywhere; nothing in it runs."""
 
 _LINK = re.compile(rf'href=(["\'])({re.escape(PLACE)}/[^"\']*)\1')
+_MEDAL = re.compile(rf"{re.escape(PLACE)}/b/(\d{{1,4}})\.png")
 _HEAD = re.compile(r"<head[^>]*>", re.IGNORECASE)
 _SCHEME = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 _META = re.compile(r'(<meta\s+name="(?:supported-)?color-schemes?"\s+content=")[^"]*(")', re.IGNORECASE)
@@ -41,6 +45,9 @@ class Doors(Links):
     def unsubscribe(self, message: str) -> str:  # noqa: ARG002
         return UNSUBSCRIBE
 
+    def badges(self, message: str) -> str:  # noqa: ARG002
+        return BADGES
+
 
 DOORS = Doors(PLACE, PLACE, Signer(["only for looking at mails, never sent"]))
 
@@ -52,6 +59,7 @@ def framed(html: str, leads: Callable[[str], str], *, dark: bool) -> str:
         return f'href="{escape(leads(unescape(match[2])))}" target="_top"'
 
     html = _HEAD.sub(r'\g<0><base target="_blank">', _LINK.sub(door, html), count=1)
+    html = _MEDAL.sub(lambda match: f"data:image/png;base64,{b64encode(medal(int(match[1]) % LOOKS)).decode()}", html)
     return in_scheme(html, dark=dark)
 
 

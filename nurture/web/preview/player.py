@@ -19,7 +19,7 @@ from nurture.rehearsal.cast import ALL, LITTLE, given
 from nurture.rehearsal.comparing import when
 from nurture.rehearsal.playing import SOON, WAIT, Act, Walk, play, read_act
 from nurture.rehearsal.retelling import retell
-from nurture.web.preview.mails import ASK, DOORS, UNSUBSCRIBE
+from nurture.web.preview.mails import ASK, BADGES, DOORS, UNSUBSCRIBE
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -181,6 +181,8 @@ def leads(asked: Asked, step: Step, door: str) -> str:
     """Where a door of a mail in the walk leads: to the walk with that act, or to the place where the act is done."""
     if door == UNSUBSCRIBE:
         return asked.doing("unsubscribed", "yes")
+    if door == BADGES:
+        return asked.link(place=True)
     if door.startswith(f"{ASK}/"):
         return asked.doing(step.name, door.removeprefix(f"{ASK}/"))
     if step.ask.kind in CLICKED or (step.ask.kind in HOSTED and not step.ask.answers):

@@ -12,7 +12,7 @@ from nurture.mail.anatomy import Anatomy, anatomy
 from nurture.mail.checks import LARGEST, LONGEST_SUBJECT
 from nurture.rehearsal.cast import ALL, Role, cast
 from nurture.web.preview.desk import concerns
-from nurture.web.preview.mails import ASK, DOORS, PLACE, UNSUBSCRIBE
+from nurture.web.preview.mails import ASK, BADGES, DOORS, PLACE, UNSUBSCRIBE
 
 if TYPE_CHECKING:
     from nurture.language.problems import Problem
@@ -190,6 +190,8 @@ def _links(step: Step, made: Anatomy, target: str) -> Check:
     def leads(address: str) -> str:
         if address == UNSUBSCRIBE:
             return "the way out"
+        if address == BADGES:
+            return "the page of their badges"
         if address.startswith(f"{ASK}/"):
             return f"answers {address.removeprefix(f'{ASK}/')}, after a confirmation"
         if address == ASK:
