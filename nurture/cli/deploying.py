@@ -10,9 +10,6 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.people import AsJson, Now
-from nurture.cli.plan_document import agreed_to, deploy_document, document, keep
-from nurture.cli.plan_markdown import as_markdown
-from nurture.cli.plan_text import deeds, show, so_many
 from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
 
@@ -40,6 +37,9 @@ def plan(
     detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="leave with 2 when there is work")] = False,
 ) -> int:
     """What an edit does to the people inside, with counts. Changes nothing."""
+    from nurture.cli.plan_document import document, keep
+    from nurture.cli.plan_markdown import as_markdown
+    from nurture.cli.plan_text import show
     from nurture.engine.applying import preview
 
     at: At = context.obj
@@ -68,6 +68,8 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> int:
     """Make the files the running version: everyone inside is moved, in one transaction."""
+    from nurture.cli.plan_document import agreed_to
+    from nurture.cli.plan_text import show, so_many
     from nurture.engine.applying import Agreed, Impossible, Stale, preview
     from nurture.engine.applying import apply as carry_out
 
@@ -113,6 +115,8 @@ def deploys(
     as_json: AsJson = False,
 ) -> int:
     """The versions that ran: when, who made each the running one and why, what it did to the people inside."""
+    from nurture.cli.plan_document import deploy_document
+    from nurture.cli.plan_text import deeds
     from nurture.store.deploys import listing
 
     at: At = context.obj
