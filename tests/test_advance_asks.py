@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from walking import BUY, CART, CLICK, POLL, START, Walk, after, person, written
 
-from nurture.journey.advance import may_start, start_moment, starts
 from nurture.journey.enrollment import Award, End, Enrollment, Kept, Save
 from nurture.journey.events import Event, Kind
+from nurture.journey.starting import may_start, start_moment, starts
 
 
 def kinds(walk, kind):

@@ -14,8 +14,8 @@ from nurture.engine.deploy import deciding
 from nurture.engine.inbox import OWN
 from nurture.engine.receive import Report, apply_reports
 from nurture.errors import Refused
-from nurture.journey.advance import NOTHING_TYPED
 from nurture.journey.events import Event, Kind
+from nurture.journey.keeping import NOTHING_TYPED
 from nurture.language.kinds import HOSTED
 from nurture.language.project import FROM_FILES
 from nurture.language.sequence import ENGLISH

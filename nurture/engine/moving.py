@@ -13,10 +13,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nurture.engine import listening, offering
-from nurture.journey.advance import advance, start_moment, starts
+from nurture.journey.advance import advance
 from nurture.journey.branching import has_place
 from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send, changed
 from nurture.journey.events import Event, Kind
+from nurture.journey.starting import start_moment, starts
 from nurture.language.signups import confirms
 from nurture.store import enrollments, events, friends, messages, people, suppressions, wakeups
 

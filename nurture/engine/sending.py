@@ -28,11 +28,11 @@ from nurture.engine.tallying import Tallying
 from nurture.engine.way import Outcome, Ready, Way
 from nurture.errors import NurtureError
 from nurture.journey import timing, warmup
-from nurture.journey.advance import until_of
 from nurture.journey.branching import Case, day_of
 from nurture.journey.events import Event, Kind
 from nurture.journey.fuses import LAST
 from nurture.journey.ledger import State
+from nurture.journey.patience import until_of
 from nurture.mail.message import thaw
 from nurture.store import allowances, attempts, enrollments, messages, pauses, people, traffic
 

@@ -21,9 +21,9 @@ from nurture.engine.inbox import OWN
 from nurture.engine.moving import start
 from nurture.engine.receive import Report, apply_reports
 from nurture.errors import Refused
-from nurture.journey.advance import may_start
 from nurture.journey.enrollment import changed
 from nurture.journey.events import Event, Kind
+from nurture.journey.starting import may_start
 from nurture.language.sequence import ENGLISH
 from nurture.language.signups import SIGNUP, confirms
 from nurture.mail.confirming import KEPT

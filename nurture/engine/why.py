@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nurture.engine.show import person
-from nurture.journey.advance import patience
 from nurture.journey.branching import Case
 from nurture.journey.ledger import LEFT, State
+from nurture.journey.patience import patience
 from nurture.language.chart import GOAL, chart
 from nurture.store import enrollments, messages, pauses, people
 

@@ -1,31 +1,31 @@
 """The decision: given where a person stands and what happened, what happens next.
 
-One pure function, `advance`, and its twin for beginnings, `starts`. Nothing here sends, stores or reads a clock. The
+One pure function, `advance`; beginnings are in `starting`, a yes in `keeping`. Nothing here sends, stores or reads a clock. The
 engine, the story tests, the simulator and the property tests all call these and nothing beside them. The rules are
 those of the language reference ("Clocks", "Late yes", "Never ask for what is done").
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.journey import timing
-from nurture.journey.branching import UNSUBSCRIBE, Case, Outcome, added, end, follow, hold, lookup, resolve, says
-from nurture.journey.enrollment import Answer, Award, Effect, Ended, Enrollment, Facts, Grant, Kept, Save, Send, changed
+from nurture.journey.branching import UNSUBSCRIBE, Case, Outcome, added, end, follow, hold, resolve, says
+from nurture.journey.enrollment import Ended, Enrollment, Facts, Grant, Send, changed
 from nurture.journey.events import ENDS_EVERYTHING, Event, Kind
+from nurture.journey.keeping import answered, in_flight, keep, yes_of
+from nurture.journey.patience import deadline, patience
+from nurture.journey.starting import is_it, may_start
 from nurture.language.kinds import CLICKED, OUTSIDE
 from nurture.language.sequence import END, Arm
 from nurture.language.words import moment as read_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
-    from nurture.language.sequence import Happening, Sequence, Step
+    from nurture.language.sequence import Sequence, Step
 
 
-NOTHING_TYPED: Mapping[str, object] = MappingProxyType({})
 PAUSED = "paused by themselves until"
 
 
@@ -56,57 +56,11 @@ def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Fac
         case Kind.REPLIED:
             return _replied(case, enrollment, event)
         case Kind.ANSWERED:
-            return _answered(case, enrollment, event.step, event.answer, event.at, event.data)
+            return answered(case, enrollment, event.step, event.answer, event.at, event.data)
         case Kind.HAPPENED:
             return _happened(case, enrollment, event)
         case _:
             return enrollment, ()
-
-
-# --- beginnings
-
-
-def starts(sequence: Sequence, event: Event, facts: Facts, last: Enrollment | None, now: datetime) -> bool:
-    """Whether this happening begins a new pass for this person; `last` is their latest pass of this sequence."""
-    if not any(_is(happening, event) for happening in sequence.start.when):
-        return False
-    return may_start(sequence, event.data, facts, last, now)
-
-
-def may_start(
-    sequence: Sequence, data: Mapping[str, object], facts: Facts, last: Enrollment | None, now: datetime
-) -> bool:
-    """Whether a pass may begin now, whatever begins it: never two at once, `again`, and the start's condition."""
-    case = Case(sequence, facts, now)
-    if sequence.name in facts.subscriber.wishes.without:
-        return False
-    if last is not None:
-        if last.ended_at is None or sequence.start.again is None:
-            return False
-        if timing.add(last.ended_at, sequence.start.again, case.zone) > now:
-            return False
-    fresh = Enrollment(0, facts.subscriber.id, sequence.name, 1, now, data=data)
-    condition = sequence.start.condition
-    return condition is None or condition.test(lookup(sequence, fresh, facts))
-
-
-def start_moment(sequence: Sequence, facts: Facts, now: datetime) -> tuple[str, datetime] | None:
-    """For `start: {at: MOMENT}`: the moment's text and when it is for this person; None while unknown or over."""
-    fresh = Enrollment(0, facts.subscriber.id, sequence.name, 1, now)
-    for happening in sequence.start.when:
-        if happening.moment is not None:
-            when = resolve(Case(sequence, facts, now), fresh, happening.moment, after=now)
-            if when is not None and not when.over(now):
-                return happening.moment.text, when.at
-    return None
-
-
-def until_of(sequence: Sequence, step: str, enrollment: Enrollment, facts: Facts, now: datetime) -> timing.When | None:
-    """The moment after which a step's mail is pointless (`until`); None when it has none or it is unknown."""
-    until = sequence.steps[step].until
-    if until is None:
-        return None
-    return resolve(Case(sequence, facts, now), enrollment, until, after=enrollment.last_mail_at or now)
 
 
 def _begin(case: Case, enrollment: Enrollment) -> Outcome:
@@ -133,7 +87,7 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
         return end(case, begun, "removed", f"its moment came, but {why}")
     if enrollment.phase == "asked":
         step = case.sequence.steps[enrollment.step]
-        base = _end_ofpatience(case, enrollment, step)
+        base = _end_of_patience(case, enrollment, step)
         return follow(case, enrollment, step.no.arms, base, f"no yes to {step.name} in the time given", by_no=True)
     if enrollment.step in (END, UNSUBSCRIBE):
         how: Ended = "unsubscribed" if enrollment.step == UNSUBSCRIBE else "finished"
@@ -141,7 +95,7 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
     return _mail(case, enrollment, case.sequence.steps[enrollment.step])
 
 
-def _end_ofpatience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
+def _end_of_patience(case: Case, enrollment: Enrollment, step: Step) -> datetime:
     """When the time given to answer was over: `due_at`, unless that was put off while an act was being judged."""
     due_at = enrollment.due_at or case.now
     if enrollment.judging_until is None or enrollment.last_mail_at is None or step.name not in enrollment.asked:
@@ -153,7 +107,7 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
     """A step's mail is due: send it, hold it, or find that there is nothing left to ask."""
     if step.root in enrollment.answers:
         why = f"{step.root} is kept, so {step.name} is not mailed"
-        return follow(case, enrollment, _yes(step, enrollment), case.now, why, led_by=step.root)
+        return follow(case, enrollment, yes_of(step, enrollment), case.now, why, led_by=step.root)
     if _done_key(step) in enrollment.done:
         why = f"{step.name} asks for what is done already, so it is not mailed"
         return follow(case, enrollment, step.yes.arms, case.now, why, led_by=step.root)
@@ -174,23 +128,9 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
     sent = changed(enrollment, phase="asked", due_at=None, waits_for="", fixed=False)
     if step.ask.kind != "buy" or step.root in sent.offers:
         return sent, (Send(step.name),)
-    deadline = timing.round_up_to_minute(_deadline(case, sent, step))
-    grant = Grant(step.root, step.ask.name, step.ask.code, deadline)
-    return changed(sent, offers=added(sent.offers, step.root, deadline)), (grant, Send(step.name))
-
-
-def _deadline(case: Case, enrollment: Enrollment, step: Step) -> datetime:
-    if step.ask.expires is not None:
-        return timing.add(case.now, step.ask.expires, case.zone)
-    return patience(case, enrollment, step, case.now)
-
-
-def patience(case: Case, enrollment: Enrollment, step: Step, left_at: datetime) -> datetime:
-    """When silence after this mail becomes a no."""
-    if step.until is not None:
-        when = resolve(case, enrollment, step.until, after=left_at)
-        return left_at if when is None else when.at
-    return left_at if step.within is None else timing.add(left_at, step.within, case.zone)
+    until = timing.round_up_to_minute(deadline(case, sent, step))
+    grant = Grant(step.root, step.ask.name, step.ask.code, until)
+    return changed(sent, offers=added(sent.offers, step.root, until)), (grant, Send(step.name))
 
 
 # --- what became of the mail
@@ -239,7 +179,7 @@ def _clicked(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
         return _judging(enrollment, event.judged_at), ()
     if not event.human:
         return enrollment, ()
-    return _answered(case, enrollment, step.name, "yes", event.at)
+    return answered(case, enrollment, step.name, "yes", event.at)
 
 
 def _replied(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
@@ -247,7 +187,7 @@ def _replied(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
     step = case.sequence.steps.get(event.step)
     if step is None or step.ask.kind != "reply":
         return enrollment, ()
-    return _answered(case, enrollment, step.name, event.answer, event.at)
+    return answered(case, enrollment, step.name, event.answer, event.at)
 
 
 def _judging(enrollment: Enrollment, until: datetime | None) -> Enrollment:
@@ -266,95 +206,18 @@ def _happened(case: Case, enrollment: Enrollment, event: Event) -> Outcome:
             enrollment = changed(enrollment, done=added(enrollment.done, key, event.at))
     asked = [step for step in wanted if step.name in enrollment.asked]
     if enrollment.ended is None:
-        goal = any(_is(happening, event) for happening in case.sequence.goal)
-        if goal or any(_is(happening, event) for happening in case.sequence.stop):
-            kept, effects = _keep(case, enrollment, asked[-1], "yes", event.at) if asked else (enrollment, ())
+        goal = any(is_it(happening, event) for happening in case.sequence.goal)
+        if goal or any(is_it(happening, event) for happening in case.sequence.stop):
+            kept, effects = keep(case, enrollment, asked[-1], "yes", event.at) if asked else (enrollment, ())
             ended, ending = end(case, kept, "goal" if goal else "stopped", _words(event))
             return ended, (*effects, *ending)
     if asked:
-        return _answered(case, enrollment, asked[-1].name, "yes", event.at)
+        return answered(case, enrollment, asked[-1].name, "yes", event.at)
     ahead = case.sequence.steps.get(enrollment.step)
-    if ahead is not None and ahead in wanted and _in_flight(enrollment):
+    if ahead is not None and ahead in wanted and in_flight(enrollment):
         why = f"{_words(event)}, so {ahead.name} is not mailed"
         return follow(case, enrollment, ahead.yes.arms, case.now, why, led_by=ahead.root)
     return enrollment, ()
-
-
-def _answered(
-    case: Case, enrollment: Enrollment, step_name: str, value: str | int | None, at: datetime,
-    typed: Mapping[str, object] = NOTHING_TYPED,
-) -> Outcome:  # fmt: skip
-    """A yes, in time or late. A late yes pulls forward, never back. `typed` is what the fields of a form hold."""
-    step = case.sequence.steps.get(step_name)
-    if step is None or value is None or (step.ask.answers and value not in step.ask.answers):
-        return enrollment, ()
-    known = enrollment.answers.get(step.root)
-    if known is not None and (known.value == value or enrollment.phase != "waiting" or enrollment.led_by != step.root):
-        return enrollment, ()  # an answer whose branch has mailed is fixed
-    learned = {field.save: typed[field.save] for field in step.ask.fields if field.save in typed}
-    for name, one in learned.items():
-        case = case.knowing(name, one)
-    kept, effects = _keep(case, enrollment, step, value, at, again=known is not None)
-    effects = (*(Save(name, one) for name, one in learned.items()), *effects)
-    if step.ask.grants and step.root not in kept.offers:
-        until = case.now if step.ask.expires is None else timing.round_up_to_minute(_deadline(case, kept, step))
-        kept = changed(kept, offers=added(kept.offers, step.root, until))
-        effects = (*effects, Grant(step.root, step.ask.name, step.ask.code, until))
-    if kept.ended is not None and not (kept.ended == "finished" and kept.ended_by_no):
-        return kept, effects
-    if step.ask.save:
-        case = case.knowing(step.ask.save, value)
-    awake = kept if kept.ended is None else changed(kept, ended=None, ended_at=None, ended_by_no=False, step="")
-    why = f"yes to {step.name}" if value == "yes" else f"{step.root} was answered {value}"
-    moved, more = follow(case, awake, step.yes.arms_for(value), at, why, led_by=step.root)
-    if moved.ended is not None:
-        return moved, (*effects, *more)
-    if known is None and moved.step == awake.step:
-        return _earlier(kept, moved, step), effects
-    if _position(case, moved.step) > _stands(case, kept):
-        return moved, (*effects, *more)
-    ahead = case.sequence.steps.get(kept.step)
-    if kept.phase == "asked" and ahead is not None and ahead.root == step.root:
-        base, so = (case.now, f", so {ahead.name} is not mailed") if _in_flight(kept) else (at, "")
-        moved, more = follow(case, kept, _yes(ahead, kept), base, f"{step.root} is kept{so}", led_by=step.root)
-        return moved, (*effects, *more)
-    return kept, effects
-
-
-def _earlier(kept: Enrollment, moved: Enrollment, step: Step) -> Enrollment:
-    """A late yes that leads to the step that waits already: the earlier time wins."""
-    if kept.phase != "waiting" or kept.due_at is None or moved.due_at is None:
-        return kept
-    return moved if moved.due_at < kept.due_at else changed(kept, led_by=step.root)
-
-
-def _keep(
-    case: Case, enrollment: Enrollment, step: Step, value: str | int, at: datetime, *, again: bool = False
-) -> tuple[Enrollment, tuple[Effect, ...]]:
-    """Record a kept ask once; a changed answer replaces the old one without being kept twice."""
-    if step.root in enrollment.answers and not again:
-        return enrollment, ()
-    answers = added(enrollment.answers, step.root, Answer(value, at, step.name))
-    effects: list[Effect] = [Save(step.ask.save, value)] if step.ask.save else []
-    if not again:
-        effects.append(Kept(step.root, value))
-    kept = changed(enrollment, answers=answers)
-    known = case.knowing(step.ask.save, value) if step.ask.save else case
-    fresh = _badges(known, kept, step)
-    if fresh:
-        kept = changed(kept, awards={**kept.awards, **dict.fromkeys(fresh, at)})
-        effects += [Award(name, step.root) for name in fresh]
-    return kept, tuple(effects)
-
-
-def _badges(case: Case, kept: Enrollment, step: Step) -> list[str]:
-    """The badges that this kept ask brings, none of which the person has."""
-    if not (step.award or case.sequence.badges):
-        return []
-    known = lookup(case.sequence, kept, case.facts)
-    earned = [badge.name for badge in case.sequence.badges.values() if badge.condition and badge.condition.test(known)]
-    given = [step.award] if step.award else []
-    return [name for name in dict.fromkeys((*given, *earned)) if name not in kept.awards]
 
 
 def _changed(case: Case, enrollment: Enrollment) -> Enrollment:
@@ -377,22 +240,6 @@ def _changed(case: Case, enrollment: Enrollment) -> Enrollment:
 # --- small look-ups
 
 
-def _is(happening: Happening, event: Event) -> bool:
-    if event.kind is not Kind.HAPPENED or happening.kind != event.happening:
-        return False
-    return happening.name in ("", event.name)
-
-
-def _in_flight(enrollment: Enrollment) -> bool:
-    """A mail is planned and has not left, as far as we know."""
-    return enrollment.phase == "asked" and enrollment.due_at is None
-
-
-def _yes(step: Step, enrollment: Enrollment) -> tuple[Arm, ...]:
-    answer = enrollment.answers.get(step.root)
-    return step.yes.arms_for(None if answer is None else answer.value)
-
-
 def _is_asked(step: Step, event: Event) -> bool:
     """Whether this is what the step asks for. Friends add up, so more than it takes will do."""
     if event.happening == "friends":
@@ -404,17 +251,6 @@ def _done_key(step: Step) -> str:
     if step.ask.kind == "refer":
         return f"friends:{step.ask.friends}"
     return f"{OUTSIDE[step.ask.kind]}:{step.ask.name}" if step.ask.kind in OUTSIDE else ""
-
-
-def _stands(case: Case, enrollment: Enrollment) -> int:
-    """The position of the last step mailed, -1 before the first."""
-    steps = case.sequence.steps
-    return max((steps[name].position for name in enrollment.asked if name in steps), default=-1)
-
-
-def _position(case: Case, name: str) -> int:
-    steps = case.sequence.steps
-    return steps[name].position if name in steps else len(steps)
 
 
 def _words(event: Event) -> str:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from nurture.journey.advance import patience
 from nurture.journey.branching import UNSUBSCRIBE, Case, chosen, end, follow
 from nurture.journey.enrollment import changed
+from nurture.journey.patience import patience
 from nurture.language.diff import names_now
 from nurture.language.sequence import END, Arm, Goto
 

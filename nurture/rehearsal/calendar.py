@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 
-from nurture.journey.advance import advance, may_start, start_moment, starts
+from nurture.journey.advance import advance
 from nurture.journey.enrollment import End, Enrollment, Facts, Save, Send
 from nurture.journey.events import Event, Kind
+from nurture.journey.starting import may_start, start_moment, starts
 from nurture.journey.verdict import judge
 from nurture.language.kinds import KINDS
 from nurture.language.sequence import Sequence, Step
