@@ -12,35 +12,28 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from hashlib import blake2b
 from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
-from nurture.engine.filling import half_done
+from nurture.engine.desk import Desk, Spoilt
 from nurture.engine.gate import Gate
-from nurture.engine.inviting import Boards
 from nurture.engine.moving import Reached, carry
 from nurture.engine.returns import Returns
 from nurture.engine.shared_gate import SharedGate
-from nurture.engine.tallying import Tallying
 from nurture.engine.way import Outcome, Ready, Way
-from nurture.errors import NurtureError
-from nurture.journey import timing, warmup
+from nurture.journey import warmup
 from nurture.journey.branching import Case, day_of
 from nurture.journey.events import Event, Kind
 from nurture.journey.fuses import LAST
 from nurture.journey.ledger import State
-from nurture.journey.patience import until_of
-from nurture.mail.message import thaw
 from nurture.store import allowances, attempts, enrollments, messages, pauses, people, traffic
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from nurture.engine.deploy import Deployed
-    from nurture.mail.counts import Tallies
     from nurture.mail.links import Links
     from nurture.providers.base import Account, Provider
     from nurture.store.database import Store
@@ -79,14 +72,12 @@ class Sender:
         others: Sequence[tuple[Provider, Account]] = (),
     ) -> None:  # fmt: skip
         self._store = store
-        self._links = links
+        self._desk = Desk(store, links)
         self._owner = token_hex(8)
         self._ready: deque[Ready] = deque()
         self._back = Returns()
         self._recent: deque[bool] = deque(maxlen=LAST)
-        self._tallying = Tallying(store)
         self._version: int | None = None
-        self._boards = Boards()
         self._written_now = False
         self._swept: date | None = None
         self.ways = [
@@ -122,8 +113,9 @@ class Sender:
         for way, ready in begins:
             if ready.claimed.id in begun:
                 way.start(ready, start_by)
-        faults = self._write_mails(deployed, claimed, now)
-        self._written_now = len(faults) < len(claimed)
+        written, faults = self._desk.write(deployed, claimed, now)
+        self._ready.extend(written)
+        self._written_now = bool(written)
         if faults:
             with deciding(self._store, deployed) as tx:
                 counts += self._spoil(tx, deployed, faults, now)
@@ -335,48 +327,7 @@ class Sender:
         attempts.postpone(tx, rows)
         self._ready.clear()
 
-    def _write_mails(
-        self, deployed: Deployed, claimed: list[attempts.Claimed], now: datetime
-    ) -> list[tuple[attempts.Claimed, State, str]]:
-        faults = []
-        done = half_done(self._store, deployed, claimed)
-        tallies = self._tallying.at(deployed, now)
-        for one in claimed:
-            try:
-                if _too_late(deployed, one, now):
-                    faults.append((one, State.CANCELLED, "its time was over before it could leave"))
-                    continue
-                self._ready.append(self._written(deployed, one, done, tallies))
-            except NurtureError as error:
-                faults.append((one, State.FAILED, str(error)))
-        return faults
-
-    def _written(
-        self, deployed: Deployed, claimed: attempts.Claimed, done: Mapping[tuple[int, str], int], tallies: Tallies
-    ) -> Ready:
-        """The mail, written once: a later attempt posts the bytes that were frozen before the first."""
-        if claimed.frozen is not None:
-            return Ready(claimed, thaw(claimed.frozen), None, claimed.target)
-        written = deployed.writers[claimed.sequence].write(
-            claimed.step,
-            enrollment=claimed.enrollment,
-            subscriber=claimed.subscriber,
-            links=self._links,
-            letterhead=deployed.rules.letterhead,
-            message_id=claimed.id,
-            key=idempotency_key(claimed.id),
-            offers=claimed.offers,
-            pages_done=done.get(
-                (claimed.enrollment.id, deployed.sequences[claimed.sequence].steps[claimed.step].root), 0
-            ),
-            invited=self._boards.shown(self._store, deployed, claimed.sequence, claimed.step, claimed.invited),
-            tallies=tallies,
-        )
-        return Ready(claimed, written.message, written.message.freeze(), written.target)
-
-    def _spoil(
-        self, tx: Connection, deployed: Deployed, faults: list[tuple[attempts.Claimed, State, str]], now: datetime
-    ) -> Counter[State]:
+    def _spoil(self, tx: Connection, deployed: Deployed, faults: list[Spoilt], now: datetime) -> Counter[State]:
         """Mails that cannot be written, or whose time is over: they alone stop, their people go on."""
         spoilt = attempts.spoil(tx, [(one.id, one.token, state, reason) for one, state, reason in faults])
         steps = {one.enrollment.id: one.step for one, _, _ in faults if one.id in spoilt}
@@ -407,11 +358,6 @@ def _gate(store: Store, provider: str, rate: float | None) -> Gate:
     return Gate(rate) if store.dialect == "sqlite" else SharedGate(store, provider, rate)
 
 
-def idempotency_key(message: str) -> str:
-    """What a provider knows this message by, over all retries; a deliberate second copy would need another."""
-    return "m1-" + blake2b(message.encode(), digest_size=16).hexdigest()
-
-
 def _next_attempt(outcome: Outcome, now: datetime, taken_over_at: datetime | None) -> datetime | None:
     if outcome.state is not State.PLANNED:
         return None
@@ -419,14 +365,6 @@ def _next_attempt(outcome: Outcome, now: datetime, taken_over_at: datetime | Non
     asked = timedelta(seconds=outcome.retry_after or 0)
     alone = now + max(backoff, asked)
     return alone if taken_over_at is None else min(alone, max(taken_over_at, now + timedelta(seconds=2)))
-
-
-def _too_late(deployed: Deployed, claimed: attempts.Claimed, now: datetime) -> bool:
-    sequence = deployed.sequences.get(claimed.sequence)
-    if sequence is None or claimed.step not in sequence.steps:
-        return True
-    limit = until_of(sequence, claimed.step, claimed.enrollment, deployed.rules.facts(claimed.subscriber), now)
-    return isinstance(limit, timing.When) and limit.over(now)
 
 
 def _tell(tx: Connection, deployed: Deployed, told: Mapping[int, tuple[Kind, datetime, str]], now: datetime) -> None:
