@@ -280,7 +280,8 @@ def test_the_api_tells_a_persons_story_and_describes_itself(visited):
 
 def test_health_and_headers(visited):
     health = visited.web.get("/healthz")
-    assert health.json()["status"] == "ok"
+    assert {"status", "version", "deploy", "held"} == set(health.json())
+    assert visited.web.get("/healthz", headers={"X-Forwarded-For": "198.51.100.3"}).json() == {"status": "ok"}
     page = visited.web.get("/")
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"

@@ -34,14 +34,15 @@ def routes(site: Site) -> list[Route]:
 
 
 def _metrics(site: Site, request: Request) -> Response:
-    if not _may(site, request):
+    if not may_see_figures(site, request):
         return PlainTextResponse("the metrics are for this machine, or for a token that may look\n", 401)
     registry = CollectorRegistry()
     registry.register(Seen(site))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _may(site: Site, request: Request) -> bool:
+def may_see_figures(site: Site, request: Request) -> bool:
+    """Whoever may look at the pages, and this machine itself."""
     who = who_asks(site, request)
     if who is not None:
         return who.may("view")
