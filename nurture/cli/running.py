@@ -23,6 +23,7 @@ from nurture.cli.starting import RECIPES
 from nurture.errors import NurtureError, SettingsError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from socket import socket
 
     from nurture.engine.run import Engine
@@ -71,7 +72,8 @@ def run(
         if only != "web":
             stack.enter_context(store.own("nurture run", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")))
         cluster = at.clustered(store)
-        engine = _engine(at, store, links)
+        accounts = at.accounts()
+        engine = _engine(at, store, links, accounts)
         deployed = at.deployed(store, engine.now())
         if not settings.postal_address and provider.name != "outbox":
             say.say(
@@ -79,7 +81,6 @@ def run(
             )
         code = stop_on_signals(engine.stop)
         again = flag_on_hangup()
-        accounts = at.accounts()
         runs = frozenset(PARTS if only is None else (only,) if cluster or only == "web" else ("clock", "worker"))
         stack.enter_context(present(engine, runs))
         if cluster:
@@ -99,16 +100,19 @@ def run(
 
 
 def _read_secrets_again(at: At, accounts: dict[str, Account]) -> None:
-    """SIGHUP: a hook secret can be rotated while reports come. Faulty settings change nothing."""
+    """SIGHUP: keys and hook secrets can be rotated while mail goes and reports come. Faulty settings change nothing."""
     try:
-        fresh = At(at.folder).accounts()
+        read = At(at.folder)
+        fresh = read.accounts()
+        for provider, account in ((read.provider(), read.account()), *read.others()):
+            provider.connect(account)  # which refuses what cannot be one
     except NurtureError as error:
         log.warning("the settings were read again and are kept as they were: %s", error)
         return
     accounts.update(fresh)  # first, so that no report finds its provider gone
     for name in accounts.keys() - fresh.keys():
         del accounts[name]
-    log.info("the secrets of hooks were read again: %s", ", ".join(sorted(fresh)) or "there are none")
+    log.info("keys and the secrets of hooks were read again: %s", ", ".join(sorted(fresh)) or "there are none")
 
 
 def worker(context: typer.Context) -> int:
@@ -116,7 +120,7 @@ def worker(context: typer.Context) -> int:
     return run(context, None, None, "worker")
 
 
-def _engine(at: At, store: Store, links: Links) -> Engine:
+def _engine(at: At, store: Store, links: Links, accounts: Mapping[str, Account]) -> Engine:
     from nurture.engine.deploy import Current
     from nurture.engine.run import Engine
 
@@ -124,6 +128,7 @@ def _engine(at: At, store: Store, links: Links) -> Engine:
     return Engine(
         store, Current(store, at.rules), links, at.provider(), at.account(), every=settings.tick,
         senders=settings.senders, note=at.note(store), others=at.others(),
+        accounts=accounts,
     )  # fmt: skip
 
 

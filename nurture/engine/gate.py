@@ -38,3 +38,7 @@ class Gate:
     def close(self, until: datetime, reason: str) -> None:
         if self.closed_until is None or until > self.closed_until:
             self.closed_until, self.reason = until, reason
+
+    def open(self) -> None:
+        """Why it was closed is over."""
+        self.closed_until, self.reason = None, ""

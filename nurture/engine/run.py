@@ -72,6 +72,8 @@ class Engine:
     stop: Flag = field(default_factory=Flag)
     note: Path | None = None
     others: tuple[tuple[Provider, Account], ...] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """By provider, as settings name them now: a key may be replaced while the engine runs."""
     ended_by: list[str] = field(default_factory=list)
     """Why the engine stopped by itself; empty when it was asked to."""
 
@@ -168,6 +170,7 @@ def _send(engine: Engine, sender: Sender) -> None:
     deployed = engine.current()
     done: Counter[str] = Counter()
     while not engine.stop.is_set():
+        sender.renew(engine.accounts)
         turned = sender.turn(deployed, engine.now())
         done.update(sent=turned.sent, failed=turned.failed, unknown=turned.unknown, postponed=turned.postponed)
         if turned.idle:
@@ -180,8 +183,11 @@ def _send(engine: Engine, sender: Sender) -> None:
 def _settle(engine: Engine) -> None:
     if engine.note is not None:
         guard.look(engine.store, engine.note, engine.now())
+    named = engine.accounts
     settle(
-        engine.store, engine.current(), engine.provider, engine.now(), account=engine.account, others=engine.others
+        engine.store, engine.current(), engine.provider, engine.now(),
+        account=named.get(engine.provider.name, engine.account),
+        others=[(one, named.get(one.name, had)) for one, had in engine.others],
     )  # fmt: skip
 
 

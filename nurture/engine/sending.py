@@ -129,6 +129,11 @@ class Sender:
         enough = max(1, min((len(way.in_flight) for way in self.ways if way.in_flight), default=0) // 2)
         self._back.wait(enough, seconds)
 
+    def renew(self, accounts: Mapping[str, Account]) -> None:
+        """Keys as settings name them now. A provider that is not named keeps its own."""
+        for way in self.ways:
+            way.renew(accounts.get(way.name, way.account))
+
     def close(self) -> None:
         for way in self.ways:
             way.close()

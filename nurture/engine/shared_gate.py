@@ -57,6 +57,11 @@ class SharedGate(Gate):
             if bucket.closed_until is None or until > bucket.closed_until:
                 gates.save(tx, self._provider, replace(bucket, closed_until=until, reason=reason))
 
+    def open(self) -> None:
+        super().open()
+        with self._store.write() as tx:
+            gates.save(tx, self._provider, replace(gates.hold(tx, self._provider), closed_until=None, reason=""))
+
     def _take_over(self, bucket: gates.Bucket, now: datetime) -> None:
         self._credit, self._at, self._looked = bucket.credit, bucket.at, now
         if bucket.closed_until is not None:

@@ -118,6 +118,16 @@ class Way:
         self.in_flight[ready.claimed.id] = ready.claimed.token
         self._work.put(Work(ready, ready.claimed.attempt + 1, start_by))
 
+    def renew(self, account: Account) -> None:
+        """Go on with another key; that the one before was refused says nothing of it."""
+        fresh = replace(self.account, key=account.key, url=account.url)
+        if fresh == self.account:
+            return
+        self.account = fresh
+        self._failing_since = None
+        self.gate.open()
+        log.info("%s is known by a new key from now on", self.name)
+
     def came_back(self, outcome: Outcome, now: datetime) -> None:
         """Learn from an answer how the provider does."""
         self.in_flight.pop(outcome.id, None)
@@ -159,8 +169,12 @@ class Way:
     # --- in the sender threads
 
     def _hand_over(self) -> None:
-        send = self.provider.connect(self.account)
+        account = self.account
+        send = self.provider.connect(account)
         while (work := self._work.get()) is not None:
+            if account is not self.account:
+                account = self.account
+                send = self.provider.connect(account)
             began = monotonic()
             if began > work.start_by:
                 self._back.put(self._late(work))
@@ -170,9 +184,12 @@ class Way:
 
     def _hand_over_many(self) -> None:
         assert self.provider.connect_many is not None
-        send_many = self.provider.connect_many(self.account)
-        send = self.provider.connect(self.account)
+        account = self.account
+        send_many, send = self.provider.connect_many(account), self.provider.connect(account)
         while (first := self._work.get()) is not None:
+            if account is not self.account:
+                account = self.account
+                send_many, send = self.provider.connect_many(account), self.provider.connect(account)
             works = [first, *self._waiting(self.batch - 1)]
             began = monotonic()
             for work in (work for work in works if began > work.start_by):

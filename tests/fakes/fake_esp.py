@@ -39,10 +39,14 @@ class Esp:
         self.fail_every = options.fail_every
         self.asked = 0
         self.schemas = _schemas(options.contracts)
+        self.known = Path(options.known) if options.known else None
 
     def answer(self, path: str, headers: Headers, body: bytes) -> bytes | None:
         """The response to one request; None drops the connection after the mail was accepted."""
         self.asked += 1
+        login = _login(headers)
+        if self.known is not None and login not in self.known.read_text().split():
+            return _response(401, b'{"message": "no such key"}')
         if path in BATCHES:
             return self._many(BATCHES[path], headers, json.loads(body))
         if self.fail_every and self.asked % self.fail_every == 0:
@@ -68,7 +72,7 @@ class Esp:
             return response if before == digest else _response(409, b'{"name": "invalid_idempotent_request"}')
         self.accepted += 1
         number = f"fake-{self.accepted}"
-        line = {**mail, "key": key, "at": time.time(), "vendor": path, "id": number}
+        line = {**mail, "key": key, "at": time.time(), "vendor": path, "id": number, "login": login}
         os.write(self.log, json.dumps(line).encode() + b"\n")
         response = _receipt(path, number)
         if self.honours_keys and key:
@@ -99,6 +103,10 @@ class Refused(Exception):
         super().__init__(status)
         self.status = status
         self.body = body
+
+
+def _login(headers: Headers) -> str:
+    return headers.get("x-postmark-server-token") or headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _postmark(sent: dict, headers: Headers) -> dict:
@@ -216,6 +224,9 @@ async def main() -> None:
     parser.add_argument("--latency", type=float, default=0, help="milliseconds before each answer")
     parser.add_argument("--key", action="store_true", help="honour Idempotency-Key")
     parser.add_argument("--contracts", default="", help="a folder of schemas that requests must fit")
+    parser.add_argument(
+        "--known", default="", help="a file with the keys that are known, which may change; else any is"
+    )
     parser.add_argument("--drop-every", type=int, default=0, help="accept every n-th mail and drop the connection")
     parser.add_argument("--fail-every", type=int, default=0, help="answer every n-th request with 503")
     options = parser.parse_args()
