@@ -91,7 +91,9 @@ def stage(store):
 
 
 def patient(stage, provider="sendgrid", **changes):
-    account = Account(provider, "key", hook_secrets=("whsec_secret",))
+    account = Account(
+        provider, "key", hook_secrets=("whsec_secret",), domain="mg.example.com", region="eu-west-1"
+    )  # fmt: skip
     known = Patient(
         PROVIDERS[provider], account, {provider: account}, "", dns.resolver.Resolver(configure=False), stage.now,
         stage.store, stage.deployed, LINKS,
@@ -198,8 +200,14 @@ ASKED = {
     "mailersend": ("GET", "https://api.mailersend.com/v1/api-quota"),
     "sparkpost": ("GET", "https://api.sparkpost.com/api/v1/account"),
     "mandrill": ("POST", "https://mandrillapp.com/api/1.0/users/ping2"),
+    "ses": ("GET", "https://email.eu-west-1.amazonaws.com/v2/email/account"),
+    "mailgun": ("POST", "https://api.mailgun.net/v3/mg.example.com/messages"),
+    "brevo": ("GET", "https://api.brevo.com/v3/account"),
+    "mailjet": ("GET", "https://api.mailjet.com/v3/REST/sender?Limit=1"),
 }
 KNOWN = '{"scopes": ["mail.send"], "PING": "PONG!"}'
+GOOD_ANSWER = {"mailgun": 400}
+"""Where an answer that is no success shows that we are known: Mailgun refuses a mail without a recipient."""
 
 
 def key_of(stage, name, answer):
@@ -211,10 +219,11 @@ def key_of(stage, name, answer):
 
 @pytest.mark.parametrize("name", ASKED)
 def test_a_key_is_tried_by_a_harmless_call(stage, name):
-    found, (asked,) = key_of(stage, name, httpx.Response(200, text=KNOWN))
+    found, (asked,) = key_of(stage, name, httpx.Response(GOOD_ANSWER.get(name, 200), text=KNOWN))
     assert (found.level, found.says) == ("ok", f"{name} knows us")
     assert (asked.method, str(asked.url)) == ASKED[name]
-    assert "key" in str(asked.headers.values()) + asked.content.decode()
+    shown = str(asked.headers.values()) + asked.content.decode()
+    assert any(proof in shown for proof in ("key", "YXBpOmtleQ==", "a2V5Og==", "Credential=key/"))
     found, _ = key_of(stage, name, httpx.Response(401, text="no such key"))
     assert (found.level, f"NURTURE_PROVIDERS__{name.upper()}__KEY" in found.mend) == ("fault", True)
     found, _ = key_of(stage, name, httpx.Response(503, text="later"))
@@ -225,6 +234,10 @@ def test_a_key_that_may_only_send_works_and_one_that_may_not_send_does_not(stage
     for name, status, text, level in [
         ("resend", 401, '{"name": "restricted_api_key"}', "ok"), ("mailersend", 403, "no permission", "ok"),
         ("sparkpost", 403, "Forbidden", "ok"), ("sendgrid", 200, '{"scopes": ["stats.read"]}', "warning"),
+        ("ses", 403, '{"__type": "AccessDeniedException", "Message": "may not ses:GetAccount"}', "ok"),
+        ("ses", 403, '{"message": "The security token included in the request is invalid."}', "fault"),
+        ("ses", 200, '{"SendingEnabled": false, "EnforcementStatus": "SHUTDOWN"}', "warning"),
+        ("mailgun", 200, "Mailgun Magnificent API", "warning"), ("mailgun", 404, "domain not found", "warning"),
     ]:  # fmt: skip
         assert key_of(stage, name, httpx.Response(status, text=text))[0].level == level
 

@@ -16,7 +16,8 @@ import httpx
 from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers.base import Abilities, Account, Hook, Provider, address, moment, one_or_many
+from nurture.providers import ping
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment, one_or_many
 from nurture.providers.http import over_http, posted, retry_after
 from nurture.providers.signatures import basic_auth
 
@@ -107,6 +108,15 @@ def _at(item: Mapping[str, Any]) -> datetime:
     return moment(epoch / 1000 if epoch > 1e11 else epoch)
 
 
+def question(account: Account) -> httpx.Request:
+    """https://developers.brevo.com/reference/getaccount"""
+    return httpx.Request(
+        "GET",
+        f"{account.url or 'https://api.brevo.com'}/v3/account",
+        headers={"api-key": account.key, "Accept": "application/json"},
+    )
+
+
 brevo = Provider(
     "brevo",
     over_http(request, receipt, judge),
@@ -121,5 +131,7 @@ brevo = Provider(
         signs="basic auth",
         covers="a password",
     ),
+    ping=ping.over_http(question),
+    records=Records(("brevo1", "brevo2", "mail")),  # its envelope is of its own domain, so SPF is not ours to say
     busy=429,  # it gives a report up at every other answer that is not a good one
 )

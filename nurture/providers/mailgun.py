@@ -16,7 +16,8 @@ import httpx
 from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers.base import Abilities, Account, Hook, Provider, moment
+from nurture.providers import ping
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, moment
 from nurture.providers.http import LONGEST_WAIT, basic, over_http
 from nurture.providers.signatures import mailgun_token
 
@@ -106,6 +107,23 @@ def _kind(told: Mapping[str, Any], status: Mapping[str, Any]) -> Kind:
     return Kind.BOUNCED if hard else Kind.SOFT_BOUNCED
 
 
+def question(account: Account) -> httpx.Request:
+    """A mail without any field: refused with 400 once the key and the domain are known, and nothing is sent.
+
+    A domain's sending key may ask for nothing else.
+    """
+    return httpx.Request(
+        "POST",
+        f"{account.url or 'https://api.mailgun.net'}/v3/{account.domain}/messages",
+        headers={"Authorization": basic("api", account.key)},
+        files=[("o:testmode", (None, "yes"))],
+    )
+
+
+def known(response: httpx.Response) -> bool:
+    return response.status_code == httpx.codes.BAD_REQUEST
+
+
 mailgun = Provider(
     "mailgun",
     over_http(request, receipt, judge),
@@ -114,4 +132,6 @@ mailgun = Provider(
     abilities=Abilities(largest=25_000_000, signs="HMAC of a token", covers="a token"),
     needs={"key": "the sending key", "domain": "mg.example.com"},
     once=lambda hook: str(hook.json()["signature"]["token"]),
+    ping=ping.over_http(question, known),
+    records=Records(spf="mailgun.org"),  # its DKIM keys are named as the account chose
 )

@@ -12,7 +12,8 @@ import httpx
 from nurture.errors import Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers.base import Abilities, Account, Hook, Provider, address, moment, one_or_many
+from nurture.providers import ping
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment, one_or_many
 from nurture.providers.http import basic, by_search, over_http, posted
 from nurture.providers.signatures import basic_auth
 
@@ -106,6 +107,13 @@ def _kind(item: Mapping[str, Any]) -> Kind:
     return Kind.DEFERRED if kind is Kind.SOFT_BOUNCED and item.get("error") == "greylisted" else kind
 
 
+def question(account: Account) -> httpx.Request:
+    """https://dev.mailjet.com/email/reference/sender-addresses-and-domains/sender/"""
+    return httpx.Request(
+        "GET", f"{account.url or URL}/v3/REST/sender", headers=_login(account), params={"Limit": "1"}
+    )  # fmt: skip
+
+
 mailjet = Provider(
     "mailjet",
     over_http(request, receipt, judge),
@@ -115,4 +123,6 @@ mailjet = Provider(
     Abilities(batch=50, largest=15_000_000, signs="basic auth", covers="a password"),
     find=by_search(search, found),
     needs={"key": "PUBLIC:SECRET"},
+    ping=ping.over_http(question),
+    records=Records(("mailjet",), "spf.mailjet.com"),
 )

@@ -17,6 +17,7 @@ import httpx
 from nurture.errors import Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
+from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider
 from nurture.providers.http import LONGEST_WAIT, over_http, posted
 from nurture.providers.sigv4 import authorization
@@ -143,6 +144,21 @@ def _reason(what: Mapping[str, Any]) -> str:
     return " ".join(str(one) for one in (*said, whose.get("diagnosticCode")) if one)
 
 
+def question(account: Account) -> httpx.Request:
+    """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html"""
+    url = f"{account.url or f'https://email.{account.region}.amazonaws.com'}/v2/email/account"
+    asked = httpx.Request("GET", url)
+    asked.headers.update(authorization(asked, account.key, account.region, "ses", datetime.now(UTC)))
+    return asked
+
+
+def may_send(response: httpx.Response) -> bool:
+    """A user who may only `ses:SendEmail` is told so by name, which a wrong key is not."""
+    if response.status_code == httpx.codes.FORBIDDEN:
+        return "AccessDenied" in response.headers.get("x-amzn-errortype", "") + response.text
+    return response.is_success and response.json().get("SendingEnabled") is not False
+
+
 topic = Sns()
 ses = Provider(
     "ses",
@@ -153,4 +169,5 @@ ses = Provider(
     needs={"key": "ACCESS:SECRET", "region": "eu-west-1"},
     once=lambda hook: str(hook.json()["MessageId"]),
     greet=topic.greet,
+    ping=ping.over_http(question, may_send),
 )
