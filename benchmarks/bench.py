@@ -75,17 +75,21 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=4000)
     parser.add_argument("--decisions", type=int, default=20_000)
     parser.add_argument("--waiting", type=int, default=1_000_000)
-    parser.add_argument("--only", default="", help="comma-separated: decisions,mails,hooks,idle,memory")
+    parser.add_argument("--only", default="", help="comma-separated: decisions,mails,batch,hooks,idle,memory")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         _memory_child(int(options.child))
         return
-    wanted = set(options.only.split(",")) if options.only else {"decisions", "mails", "hooks", "idle", "memory"}
+    wanted = (
+        set(options.only.split(",")) if options.only else {"decisions", "mails", "batch", "hooks", "idle", "memory"}
+    )
     if "decisions" in wanted:
         decisions(options.decisions)
     if "mails" in wanted:
         mails(options.mails)
+    if "batch" in wanted:
+        batch(options.mails)
     if "hooks" in wanted:
         hooks()
     if "idle" in wanted:
@@ -177,6 +181,25 @@ def mails(count: int) -> None:
                     )
 
 
+def batch(count: int) -> None:
+    """Postmark with many mails in one call against one a call, in one run: where its answer takes as long as a real one's."""
+    with databases() as urls:
+        for name, url in urls.items():
+            alone = 0.0
+            for many, first in ((False, 0), (True, 500_000)):
+                with fake_esp_of(50) as (port, log), opened(url) as (store, deployed):
+                    enroll(store, deployed, count, first=first)
+                    took, used = _mail_all(store, deployed, port, 8, count, batch=many)
+                    accepted = log.read_bytes().count(b"\n")
+                assert accepted == count, f"{accepted} accepted of {count}"
+                ratio = f"   {alone / took:>5.2f} x" if many else ""
+                alone = alone or took
+                print(
+                    f"batch      {name:<10} {count / took:>9,.0f} a second   {used / count * 1e6:>6.0f} us CPU each"
+                    f"   {'many a call' if many else 'one a call'}, answered after 50 ms, 8 senders{ratio}"
+                )
+
+
 @contextmanager
 def fake_esp_of(latency: int):
     with tempfile.TemporaryDirectory() as folder:
@@ -196,7 +219,9 @@ def on_one_core():
         os.sched_setaffinity(0, allowed)
 
 
-def _mail_all(store, deployed, port: int, senders: int, count: int) -> tuple[float, float]:
+def _mail_all(
+    store, deployed, port: int, senders: int, count: int, *, batch: bool = False
+) -> tuple[float, float]:  # fmt: skip
     from nurture.engine.sending import Sender
     from nurture.engine.tick import tick
     from nurture.mail.links import Links, Signer
@@ -204,7 +229,7 @@ def _mail_all(store, deployed, port: int, senders: int, count: int) -> tuple[flo
     from nurture.providers.base import Account
 
     links = Links("https://links.example.com", "https://links.example.com", Signer(["a key for benchmarks only"]))
-    account = Account("postmark", key="test", url=f"http://127.0.0.1:{port}")
+    account = Account("postmark", key="test", url=f"http://127.0.0.1:{port}", batch=batch)
     sender = Sender(store, PROVIDERS["postmark"], account, links, senders=senders)
     began, cpu, sent = time.perf_counter(), time.process_time(), 0
     ticking = Thread(target=lambda: _tick_all(tick, store, deployed))

@@ -3,7 +3,8 @@
 A ladder of three mails is sent to many people while the engine is killed again and again: one process on SQLite,
 three on PostgreSQL. The judge is the log of a fake provider in a process of its own; our tables are only asked for
 what they call unknown. With a provider that honours an idempotency key nothing may be lost or doubled; without one
-nothing may be doubled, and every mail of which nobody knows must be visible as unknown.
+nothing may be doubled, and every mail of which nobody knows must be visible as unknown; of a provider that can be
+searched, none of those may be one that had left.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--databases", default="sqlite,postgresql")
     parser.add_argument("--providers", default="resend,postmark", help="resend honours a key, postmark has none")
+    parser.add_argument("--batch", action="store_true", help="many mails in one call (which has no key)")
+    parser.add_argument("--search", action="store_true", help="postmark can be asked for a mail")
     return parser.parse_args()
 
 
@@ -81,16 +84,17 @@ def _round(database: str, provider: str, options: argparse.Namespace, dice: rand
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nurture-crash-")))
         url = f"sqlite:///{folder}/nurture.db" if database == "sqlite" else stack.enter_context(postgres())
         log = folder / "accepted.jsonl"
-        key = provider == "resend"
-        port = stack.enter_context(fake_esp(log, latency=5, key=key))
+        key = provider == "resend" and not options.batch
+        more = ("--search",) if options.search else ()
+        port = stack.enter_context(fake_esp(log, latency=5, key=key, more=more))
         environment = _project(folder, url, provider, port, options)
         _nurture(environment, folder, "import", "people.csv", "--enroll", "ladder")
         engines = 1 if database == "sqlite" else 3
         began = time.monotonic()
         kills = _kill_again_and_again(environment, folder, engines, options, dice)
-        _finish(environment, folder, log, options.people)
+        _finish(environment, folder, log, options)
         unknown = json.loads(_nurture(environment, folder, "messages", "--state", "unknown", "--json"))
-        return _judge(database, provider, key, log, unknown, options.people, kills, time.monotonic() - began)
+        return _judge(database, provider, key, log, unknown, options, kills, time.monotonic() - began)
 
 
 def _project(folder: Path, url: str, provider: str, port: int, options: argparse.Namespace) -> dict[str, str]:
@@ -110,6 +114,7 @@ def _project(folder: Path, url: str, provider: str, port: int, options: argparse
         f"NURTURE_PROVIDERS__{provider.upper()}__KEY": "test",
         f"NURTURE_PROVIDERS__{provider.upper()}__URL": f"http://127.0.0.1:{port}",
         f"NURTURE_PROVIDERS__{provider.upper()}__RATE": str(max(20, mails // max(1, options.kills // 2))),
+        f"NURTURE_PROVIDERS__{provider.upper()}__BATCH": str(options.batch).lower(),
         "NURTURE_SEND_TIMEOUT": "2 seconds",
         "NURTURE_TICK": "1 second",
     }
@@ -154,11 +159,12 @@ def _kill_again_and_again(
     return options.kills + engines
 
 
-def _finish(environment: dict[str, str], folder: Path, log: Path, people: int) -> None:
-    """Without further kills, run until nothing changes any more."""
+def _finish(environment: dict[str, str], folder: Path, log: Path, options: argparse.Namespace) -> None:
+    """Without further kills, run until nothing changes any more. The first search for a mail is after two minutes."""
+    people, patience = options.people, 150 if options.search else 15
     process = _start(environment, folder)
     last, since = -1, time.monotonic()
-    while time.monotonic() - since < 15 and last < people * len(STEPS):
+    while time.monotonic() - since < patience and last < people * len(STEPS):
         time.sleep(1)
         if process.poll() is not None:
             raise SystemExit(f"the engine ended by itself:\n{(folder / 'engine.log').read_text()[-2000:]}")
@@ -171,8 +177,10 @@ def _finish(environment: dict[str, str], folder: Path, log: Path, people: int) -
 
 
 def _judge(
-    database: str, provider: str, key: bool, log: Path, unknown: dict, people: int, kills: int, seconds: float
-) -> bool:
+    database: str, provider: str, key: bool, log: Path, unknown: dict, options: argparse.Namespace, kills: int,
+    seconds: float,
+) -> bool:  # fmt: skip
+    people = options.people
     accepted = [json.loads(line) for line in log.read_text().splitlines()]
     copies = Counter((mail["to"], mail["subject"]) for mail in accepted)
     doubled = sum(count - 1 for count in copies.values() if count > 1)
@@ -185,10 +193,11 @@ def _judge(
                 break  # visible; what comes after it waits for evidence
             if (address, step) not in copies:
                 lost += 1
-    fine = doubled == 0 and lost == 0 and (not key or not undecided)
     left = sum(1 for pair in undecided if pair in copies)
+    fine = doubled == 0 and lost == 0 and (not key or not undecided) and (not options.search or not left)
+    variant = "".join(f" {word}" for word in ("batch", "search") if getattr(options, word))
     print(
-        f"{'ok ' if fine else 'BAD'} {database:<10} {provider:<8} {'key   ' if key else 'no key'} "
+        f"{'ok ' if fine else 'BAD'} {database:<10} {provider:<8} {'key   ' if key else 'no key'}{variant} "
         f"{kills} kills, {people} people x {len(STEPS)}: accepted {len(accepted)}, lost {lost}, doubled {doubled}, "
         f"unknown {len(undecided)} (of which {left} had left), {seconds:.0f} s"
     )

@@ -33,6 +33,7 @@ MESSAGE = Message(
     headers=(("List-Unsubscribe", f"<https://shop.example.com/u/{'x' * 300}>"),
              ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"), ("X-Nurture-Id", "m7Qk2cZ1pXw4")),
 )  # fmt: skip
+HEADERS = dict(MESSAGE.headers)
 CONTRACTS = Path(__file__).parent / "contracts"
 URLS = {
     "postmark": "https://api.postmarkapp.com/email",
@@ -154,6 +155,16 @@ def test_resend_gets_one_recipient_our_id_our_headers_and_a_key_that_a_retry_rep
     }  # fmt: skip
     again = posted("resend", thaw(MESSAGE.freeze()))
     assert (again.content, again.headers) == (request.content, request.headers)
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_our_way_out_leaves_with_the_mail_or_the_provider_is_known_to_write_its_own(name):
+    said = posted(name).content.decode()
+    assert HEADERS["List-Unsubscribe"].strip("<>") in said
+    # MailerSend has a field for the address alone, and SparkPost replaces whatever it is given
+    assert ("List-Unsubscribe=One-Click" in said) == (name != "mailersend")
+    assert PROVIDERS[name].abilities.own_way_out == (name == "sparkpost")
+    assert ('"transactional":false' in said.replace(" ", "")) == (name == "sparkpost"), "else it writes none at all"
 
 
 @pytest.mark.parametrize("name", HTTP)

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from email.utils import parseaddr
 from hashlib import blake2b
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 Headers = dict[str, str]
@@ -39,6 +40,7 @@ class Esp:
         self.fail_every = options.fail_every
         self.asked = 0
         self.schemas = _schemas(options.contracts)
+        self.search: dict[str, str] | None = {} if options.search else None
         self.known = Path(options.known) if options.known else None
 
     def answer(self, path: str, headers: Headers, body: bytes) -> bytes | None:
@@ -47,6 +49,10 @@ class Esp:
         login = _login(headers)
         if self.known is not None and login not in self.known.read_text().split():
             return _response(401, b'{"message": "no such key"}')
+        if self.search is not None and path.startswith("/messages/outbound?"):
+            (nid,) = parse_qs(urlsplit(path).query)["metadata_nid"]
+            had = self.search.get(nid)
+            return _response(200, json.dumps({"Messages": [{"MessageID": had}] if had else []}).encode())
         if path in BATCHES:
             return self._many(BATCHES[path], headers, json.loads(body))
         if self.fail_every and self.asked % self.fail_every == 0:
@@ -72,6 +78,8 @@ class Esp:
             return response if before == digest else _response(409, b'{"name": "invalid_idempotent_request"}')
         self.accepted += 1
         number = f"fake-{self.accepted}"
+        if self.search is not None:
+            self.search[mail["nid"]] = number
         line = {**mail, "key": key, "at": time.time(), "vendor": path, "id": number, "login": login}
         os.write(self.log, json.dumps(line).encode() + b"\n")
         response = _receipt(path, number)
@@ -90,7 +98,10 @@ class Esp:
         for sent in mails:
             self.accepted += 1
             number = f"fake-{self.accepted}"
-            line = {**VENDORS[path](sent, headers), "key": "", "at": time.time(), "vendor": path, "id": number}
+            mail = VENDORS[path](sent, headers)
+            if self.search is not None:
+                self.search[mail["nid"]] = number
+            line = {**mail, "key": "", "at": time.time(), "vendor": path, "id": number}
             os.write(self.log, json.dumps(line).encode() + b"\n")
             answers.append({"ErrorCode": 0, "Message": "OK", "MessageID": number, "id": number})
         if self.drop_every and self.asked % self.drop_every == 0:
@@ -227,6 +238,7 @@ async def main() -> None:
     parser.add_argument(
         "--known", default="", help="a file with the keys that are known, which may change; else any is"
     )
+    parser.add_argument("--search", action="store_true", help="it can be asked for a mail, as Postmark can")
     parser.add_argument("--drop-every", type=int, default=0, help="accept every n-th mail and drop the connection")
     parser.add_argument("--fail-every", type=int, default=0, help="answer every n-th request with 503")
     options = parser.parse_args()
