@@ -98,10 +98,10 @@ class Vendors:
     """The three as they post reports of a mail, each with its own proof."""
 
     def __init__(self, address):
-        self.address = address
+        self.client = httpx.Client(base_url=address)
 
     def _post(self, name, body, **more):
-        return httpx.post(f"{self.address}/hooks/{name}", content=json.dumps(body).encode(), **more).status_code
+        return self.client.post(f"/hooks/{name}", content=json.dumps(body).encode(), **more).status_code
 
     def postmark(self, mail, secret):
         told = {**DELIVERY, "MessageID": mail["id"], "Recipient": mail["to"], "Metadata": {"nid": mail["nid"]}}
@@ -167,6 +167,7 @@ def test_two_send_and_three_report_while_every_key_and_secret_is_rotated(tmp_pat
                 vendor = say.postmark if mail["vendor"] == "/email" else say.sendgrid
                 assert vendor(mail, "new" if vendor == say.postmark else AFTER) == 200
             until(lambda: _standing(project) == {"delivered": MANY})
+            say.client.close()
     mails = accepted(log)
     assert len({mail["to"] for mail in mails}) == MANY, "nobody is missing and nobody is mailed twice"
     by = Counter((mail["vendor"], mail["login"]) for mail in mails)
