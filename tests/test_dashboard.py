@@ -10,7 +10,7 @@ from stage import PEOPLE
 from nurture.engine import signing
 from nurture.engine.signing import Came
 from nurture.providers.base import Account
-from nurture.store import codes, hooks, traffic
+from nurture.store import codes, deploys, hooks, traffic
 
 POOL = LADDER.replace("price: 99 GBP,", "price: 99 GBP, code: {pool: spring},")
 POSTMARK = Account("postmark", key="a key", hook_secrets=("user:password",), daily=200, growing=0.2)
@@ -102,3 +102,15 @@ def test_sign_ups_are_not_among_the_ladders(store, shown):
         assert [one["name"] for one in viewer.get("/sequences.json").json()["sequences"]] == ["ladder"]
         assert not any("signup" in step for step in viewer.get("/people.json").json()["steps"])
         assert viewer.get("/sequences/signup:news.json").json()["sequence"] == "signup:news"  # its report has its name
+
+
+def test_a_deploy_is_told_in_words(store):
+    with opened(store) as house:
+        with store.write() as tx:
+            files = deploys.latest(tx)[1]
+            moves = [["ladder", "question", "which", "renamed", 2], ["ladder", "offer", "", "ended", 1]]
+            deploys.save(tx, files, house.now, who="eve", plan={"moves": moves, "digest": "abc"})
+        told = house.browser("view").get("/deploys").text
+        assert "ladder: 2 people at question stand at which, its new name<br>ladder: the passes of 1 person" in told
+        assert "nobody’s place was touched" in told
+        assert "digest" not in told

@@ -131,6 +131,34 @@ def test_retime_keeps_the_time_that_was_given_unless_the_file_says_retime(stage,
     assert stage.got() == ["one", "two", "three"]
 
 
+@pytest.mark.parametrize(("rule", "got"), [("keep", []), ("retime", ["one"])])
+def test_who_waits_for_an_hour_to_send_in_gets_another_with_other_hours_and_retime(stage, rule, got):
+    stage.edit(BEFORE.replace("within", "send: {between: 2:00-3:00}\nwithin", 1))
+    stage.begin("ann")
+    stage.work()
+    plan = stage.plan(text := BEFORE + f"changes:\n  one: {{waiting: {rule}}}\n")
+    assert plan.sequences[0].steps[0].becomes["waiting"] == (
+        ("keep the time they were given", "get it as it is now")
+        if rule == "keep"
+        else ("their time is counted again: 1 sooner", "get it as it is now")
+    )
+    assert plan.done == ()
+    stage.edit(text)
+    stage.work()
+    assert stage.got() == got
+
+
+def test_a_wait_among_several_to_the_same_step_is_told_only_when_it_changed(stage):
+    two = "[{if: kept >= 5, after: 1 day, go: two}, {after: %s days, go: two}]"
+    before, after = (
+        ladder(step("one", "end", two % days), step("two", "three"), step("three", "end")) for days in (3, 2)
+    )
+    stage.edit(before)
+    assert stage.plan(before.replace("subject: two", "subject: Two")).sequences[0].steps[0].diff.kinds == {"words"}
+    said = [one.words for one in stage.plan(after).sequences[0].steps[0].diff.differences]
+    assert said == ["comes 2 days after a yes to one, was 3 days"]
+
+
 def test_words_reach_every_mail_that_is_not_written_yet(stage):
     stage.begin("ann")
     assert deploy_if_safe(stage.store, stage.files(BEFORE.replace("subject: two", "subject: Two")), stage.now) == ""
@@ -308,7 +336,7 @@ STORIES = {
     "remove a step?": [test_remove_is_refused_with_counts_and_the_yaml_to_write, test_remove_may_end_the_pass],
     "insert a step?": [test_insert_meets_who_is_before_it_and_never_who_is_past_it],
     "reorder steps?": [test_reorder_gives_nobody_a_mail_again],
-    "change a wait?": [test_retime_keeps_the_time_that_was_given_unless_the_file_says_retime,
+    "change a wait, or the hours in which mail leaves?": [test_who_waits_for_an_hour_to_send_in_gets_another_with_other_hours_and_retime, test_retime_keeps_the_time_that_was_given_unless_the_file_says_retime,
                        test_shortened_silence_that_is_over_counts_as_a_mail_now],
     "change words, a subject, a template?": [test_words_reach_every_mail_that_is_not_written_yet,
                                              test_words_in_another_language_are_an_edit_of_their_step],

@@ -195,6 +195,7 @@ def test_the_answers_of_a_poll_may_be_set_by_hand():
     ("text", "line", "column"),
     [
         ("{{ ask }}\n\nOr [read on](https://blog.example/post).\n", 3, 14),
+        ("{{ ask }}\nOr [read on](https://blog.example/post).\n", 2, 14),
         ('{{ ask }}\n\n<a href="https://blog.example/post">Read on</a>\n', 3, 10),
         ("{{ ask }}\n\n<https://blog.example/post>\n", 3, 2),
         ("{{ ask }}\n\n<a class=\"x\" HREF='https://blog.example/post'>on</a>\n", 3, 20),

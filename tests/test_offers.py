@@ -340,6 +340,10 @@ def test_codes_come_from_a_file_and_again_from_the_same(tmp_path):
     file.write_text("SPRING-2\nSPRING-3\n")
     done = nurture(tmp_path, "codes", "import", "spring", str(file))
     assert (done.returncode, done.stdout) == (0, "spring: 1 codes added, 1 were there already; 3 left.\n")
+    done = nurture(tmp_path, "codes", "import", "autumn", str(file))
+    assert (done.stdout, done.stderr) == (
+        "autumn: 0 codes added, 2 were there already; 0 left.\n", "2 of them are in another pool, and stay there.\n"
+    )  # fmt: skip
     listed = nurture(tmp_path, "codes", "list")
     assert listed.stdout == "spring        3 left        0 taken  running out: nurture codes import spring FILE.csv\n"
     assert '"left": 3' in nurture(tmp_path, "codes", "list", "--json").stdout

@@ -36,9 +36,9 @@ ladder  6 people inside
 
   ~ hello  gives 1 hour to answer, was 2 days
            its no leads to extra, was tips
-      2 waiting for it  keep the time they were given
+      2 waiting for it  keep the time they were given; hello: {waiting: retime} counts it again
                         get it as it is now
-      1 asked by it     keep the time they were given
+      1 asked by it     keep the time they were given; hello: {waiting: retime} counts it again
                         go the new ways from here
       3 past it         nothing changes
 

@@ -121,6 +121,8 @@ def test_the_page_shows_and_only_a_post_does(house):
     assert "Go on now" in house.nobody.get(link).text
     assert house.nobody.post(link, data={"wish": "nonsense"}).status_code == 200
     assert house.story()["status"] == "active"
+    house.work()
+    assert "which does nothing by itself" in str(house.story()["events"])
     assert "paused by themselves until" in house.browser("view").get("/people/1").text
     assert house.nobody.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     assert house.story()["status"] == "unsubscribed"
@@ -134,7 +136,7 @@ def test_who_asks_to_be_erased_is_on_the_dashboard_and_nothing_is_taken_away_by_
     assert "ann@example.com asked to be erased." in house.browser("admin").get("/").text
     assert erase(house.store, house.deployed, "ann@example.com", house.now, by="test") is not None
     assert "asked to be erased" not in house.browser("view").get("/").text
-    assert house.nobody.get(link).status_code == 404
+    assert house.nobody.get(link).status_code == 410
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -48,7 +48,10 @@ def import_codes(
     with at.store() as store, store.write() as tx:
         new = codes.add(tx, pool, [code for _, code in good], moment(now))
         left = codes.left(tx, pool)
+        elsewhere = codes.elsewhere(tx, pool, [code for _, code in good])
     print(f"{pool}: {new} codes added, {len(good) - new} were there already; {left} left.")
+    if elsewhere:
+        say.say(f"{elsewhere} of them {'is' if elsewhere == 1 else 'are'} in another pool, and stay there.")
     for line, code in bad:
         say.say(f"{file}:{line}: {codes.complaint(code)}")
     return 1 if bad else 0

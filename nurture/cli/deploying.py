@@ -69,9 +69,10 @@ def apply(
 ) -> int:
     """Make the files the running version: everyone inside is moved, in one transaction."""
     from nurture.cli.plan_document import agreed_to
-    from nurture.cli.plan_text import show, so_many
+    from nurture.cli.plan_text import show
     from nurture.engine.applying import Agreed, Impossible, Stale, preview
     from nurture.engine.applying import apply as carry_out
+    from nurture.engine.deeds import so_many
 
     at: At = context.obj
     files = at.files()
@@ -116,7 +117,7 @@ def deploys(
 ) -> int:
     """The versions that ran: when, who made each the running one and why, what it did to the people inside."""
     from nurture.cli.plan_document import deploy_document
-    from nurture.cli.plan_text import deeds
+    from nurture.engine.deeds import deeds
     from nurture.store.deploys import listing
 
     at: At = context.obj

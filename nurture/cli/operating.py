@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
 from nurture.journey.ledger import State
 from nurture.language.problems import or_one_of
+from nurture.language.sequence import Duration
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -194,7 +196,10 @@ def _shown(name: str, value: object) -> str:
         return ", ".join(sorted(value)) or "none"
     if isinstance(value, tuple):
         return ", ".join(value) or "none"
-    return str(value) if value != "" else "not set"
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        return str(Duration(seconds=int(seconds))) if seconds.is_integer() else f"{seconds:g} seconds"
+    return str(value) if value not in ("", None) else "not set"
 
 
 def upgrade(context: typer.Context) -> None:

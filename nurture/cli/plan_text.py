@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nurture.cli import say
 from nurture.engine.becoming import GROUPS
-from nurture.engine.planning import Move
+from nurture.engine.deeds import moved, so_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nurture.engine.becoming import Group, StepPlan
     from nurture.engine.planning import Plan, SequencePlan
     from nurture.engine.refusals import Refusal
-    from nurture.store.deploys import Row
 
 SIGNS = {"inserted": ("+", "green"), "removed": ("-", "red"), "renamed": ("~", "cyan")}
 CHANGED = ("~", "yellow")
@@ -82,29 +81,10 @@ def sums(found: Plan) -> list[str]:
     """Who is moved, and which mails follow; of a plan that is refused there are none."""
     if found.refusals:
         return []
-    said = [_moved(move) for move in found.moves]
+    said = [moved(move) for move in found.moves]
     if found.mails_now or found.mails_soon:
         return [*said, f"Mails this causes: {found.mails_now:,} now, {found.mails_soon:,} more within a day."]
     return [*said, "Mails this causes: none within a day."]
-
-
-def deeds(row: Row) -> list[str]:
-    """What a version on record did to the people inside."""
-    return [_moved(Move(*move)) for move in row.plan.get("moves", ())]
-
-
-def _moved(move: Move) -> str:
-    people, source = so_many(move.people), f"{move.sequence}: "
-    at = move.source or "the start"
-    match move.what:
-        case "ended":
-            return f"{source}the passes of {people} at {at} end"
-        case "retimed":
-            return f"{source}{people} at {move.target} {'gets' if move.people == 1 else 'get'} another time"
-        case "renamed":
-            return f"{source}{people} at {at} stand{'s' if move.people == 1 else ''} at {move.target}, its new name"
-        case _:
-            return f"{source}{people} {'goes' if move.people == 1 else 'go'} from {at} to {move.target}"
 
 
 def to_write(refusals: Iterable[Refusal]) -> list[tuple[str, list[str]]]:
@@ -118,10 +98,6 @@ def to_write(refusals: Iterable[Refusal]) -> list[tuple[str, list[str]]]:
             known = found.setdefault(f"Write in sequences/{refusal.sequence}.yaml", [first])
             known += [rule for rule in rules if rule not in known]
     return list(found.items())
-
-
-def so_many(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"
 
 
 def some(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from nurture.language.sequence import END
+from nurture.language.step_changes import TIMES
 
 if TYPE_CHECKING:
     from nurture.engine.inside import Fate, Fates
@@ -118,10 +119,12 @@ def _leaving(one: SequenceDiff, gone: str, group: Group) -> str:
 
 
 def _times(one: SequenceDiff, step: StepDiff, group: Literal["waiting", "asked"], found: Fates) -> Iterator[str]:
-    if "retimed" not in step.kinds:
+    if not step.kinds & (TIMES if group == "waiting" else {"retimed"}):
         return
     if step.name not in one.retimed:
-        yield "keep the time they were given"
+        said = one.after is not None and step.name in one.after.changes and one.after.changes[step.name].waiting
+        hint = "" if said else f"; {step.name}: {{waiting: retime}} counts it again"
+        yield f"keep the time they were given{hint}"
         return
     moved = found.of(step.was, group, "retimed")
     shifts = _shifts(moved)

@@ -195,7 +195,9 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
                 moves.happened.append(_told("awarded", after, now, step, badge))
             case Grant(step, product, _, deadline):
                 thanks = sequence.steps[step].ask.grants
-                reason = f"{product} until {deadline.isoformat()}" if sequence.steps[step].offer_ends else product
+                reason = (
+                    f"{product} until {deadline:%d %b %Y %H:%M} UTC" if sequence.steps[step].offer_ends else product
+                )
                 if thanks:
                     moves.thanked.append((after.id, step))
                 moves.notes.append(_note(after, now, kind="granted", step=step, reason=reason))

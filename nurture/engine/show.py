@@ -11,6 +11,7 @@ from nurture.engine.settling import course
 from nurture.journey.enrollment import Enrollment
 from nurture.journey.events import Kind
 from nurture.journey.ledger import State
+from nurture.journey.verdict import UNSUBSCRIBE_PAGE
 from nurture.mail.checks import LINKS as LOOKING
 from nurture.mail.imagined import someone
 from nurture.providers import PROVIDERS
@@ -226,6 +227,9 @@ def _answers(place: Enrollment) -> list[dict[str, object]]:
     ]
 
 
+WAY_OUT = "looked at the page of the way out, which does nothing by itself"
+
+
 def _event(row: events.Row) -> dict[str, object]:
     judged = row.kind in (Kind.CLICKED, Kind.ANSWERED)
     verdicts = {True: "human", False: "machine", None: "waiting" if row.judged_at else None}
@@ -236,7 +240,7 @@ def _event(row: events.Row) -> dict[str, object]:
         "step": row.step,
         "url": row.url,
         "verdict": verdicts[row.human] if judged else None,
-        "reason": row.reason,
+        "reason": row.reason or (WAY_OUT if row.kind == Kind.CLICKED and row.url == UNSUBSCRIBE_PAGE else ""),
         "answer": row.answer if row.answer is not None else row.detail.get("answer"),
     }
 

@@ -156,7 +156,7 @@ def _time_again(case: Case, place: Enrollment) -> datetime | None:
 
 
 def _arrival(case: Case, place: Enrollment) -> datetime | None:
-    """When a person who waits for this step would get it: by the answer that led here, else by the silence."""
+    """When a person who waits for this step would get it: by the answer that led here, the silence, or the start."""
     steps = case.sequence.steps
     answer = place.answers.get(place.led_by)
     if answer is not None and answer.step in steps:
@@ -164,10 +164,15 @@ def _arrival(case: Case, place: Enrollment) -> datetime | None:
     elif place.asked and place.asked[-1] in steps and place.last_mail_at is not None:
         source = steps[place.asked[-1]]
         arms, base = source.no.arms, patience(case, place, source, place.last_mail_at)
-    else:
+    elif place.asked or place.led_by:
         return None
+    else:
+        arms, base = (Arm(go=case.sequence.start.go),), place.started_at
+    here = Goto(place.step)
     for arm in _leading(arms, case, place):
-        moved, _ = follow(case, place, (replace(arm, condition=None),), base, place.because, led_by=place.led_by)
+        moved, _ = follow(
+            case, place, (replace(arm, condition=None, go=here),), base, place.because, led_by=place.led_by
+        )
         if moved.phase == "waiting" and moved.step == place.step:
             return moved.due_at
     return None

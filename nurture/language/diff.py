@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from nurture.language.sequence import Exit, Goto, Mark, Split
-from nurture.language.step_changes import Difference, Kind, asks, leads, times, wording
+from nurture.language.step_changes import TIMES, Difference, Kind, asks, leads, times, wording
 
 if TYPE_CHECKING:
     from nurture.language.project import Project
@@ -53,7 +53,7 @@ class SequenceDiff:
         if self.after is None or self.before is None:
             return frozenset()
         asked_for = {n for n in _pending(self.before, self.after) if self.after.changes[n].waiting == "retime"}
-        return frozenset(step.name for step in self.steps if "retimed" in step.kinds and step.name in asked_for)
+        return frozenset(step.name for step in self.steps if step.kinds & TIMES and step.name in asked_for)
 
     @property
     def places(self) -> frozenset[str]:
@@ -149,7 +149,11 @@ def done(before: Sequence | None, after: Sequence) -> Iterator[Done]:
 
 
 def _retimed(before: Sequence, after: Sequence, now: Mapping[str, str]) -> set[str]:
-    return {new for old, new in now.items() if list(times(before, after, old, new, now))}
+    return {
+        new
+        for old, new in now.items()
+        if before.steps[old].send != after.steps[new].send or any(times(before, after, old, new, now))
+    }
 
 
 # --- steps

@@ -35,7 +35,7 @@ def check(sequence: Sequence, people: People, faults: Faults) -> None:
                 what = (
                     f"'{name}' asks for something of size {size}, and some people get here who never kept more than "
                     f"size {arrival.kept}; put an ask of size {size - HIGHEST_RUNG} or more between, or "
-                    "give it a size: of its own"
+                    f"say that it asks for less, with size: {arrival.kept + HIGHEST_RUNG}"
                 )
                 faults.add("W402", _mark(sequence, step), what)
         for after in _led(sequence, step.no):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["renamed", "removed", "inserted", "moved", "retimed", "asks", "leads", "rules", "words"]
 """How a step changed. Only words touch nobody's place: they reach every mail that is not written yet."""
+
+TIMES: frozenset[Kind] = frozenset({"retimed", "rules"})
+"""What `waiting: retime` counts again: other waits, or other hours in which the mail may leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,14 @@ def times(before: Sequence, after: Sequence, old: str, new: str, now: Mapping[st
     mine, theirs = before.steps[old], after.steps[new]
     if (mine.within, mine.until) != (theirs.within, theirs.until):
         yield f"gives {_patience(theirs)} to answer, was {_patience(mine)}"
-    earlier = {(now.get(source, ""), way): wait for source, way, wait in _arrivals(before, old)}
-    for source, way, wait in _arrivals(after, new):
-        known = earlier.get((source, way), wait)
-        if known != wait:
-            yield f"comes {wait} {way} {source}, was {known}"
+    earlier, later = _waits(_arrivals(before, old)), _waits(_arrivals(after, new))
+    known = {(now.get(source, ""), way): waits for (source, way), waits in earlier.items()}
+    for (source, way), waits in later.items():
+        had = known.get((source, way), waits)
+        if had != waits:
+            fresh, gone = [one for one in waits if one not in had], [one for one in had if one not in waits]
+            told, was = (fresh, gone) if fresh and gone else (waits, had)
+            yield f"comes {' or '.join(told)} {way} {source}, was {' or '.join(was)}"
 
 
 def _patience(step: Step) -> str:
@@ -95,6 +101,16 @@ def _arrivals(sequence: Sequence, name: str) -> Iterator[tuple[str, str, str]]:
             for arm in branch.every_arm():
                 if name in _targets(arm.go):
                     yield source.name, way, _wait(arm)
+
+
+def _waits(arrivals: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
+    """Each wait once, in the order of the page: several entries of one branch may lead to the same step."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for source, way, wait in arrivals:
+        waits = found.setdefault((source, way), [])
+        if wait not in waits:
+            waits.append(wait)
+    return found
 
 
 def _wait(arm: Arm) -> str:

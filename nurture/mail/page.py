@@ -39,6 +39,8 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": True, "typographer": False}).enabl
 _INLINER = CSSInliner(load_remote_stylesheets=False, keep_style_tags=True, keep_at_rules=True)
 # each begins with what is rare in a mail: ignoring the case of a whole pattern makes it look at every letter
 _PLAIN = re.compile(r'(=(?:(?<=(?i:href)=)|(?<=(?i:src)=))["\']?)(?i:plain):')
+# what we print is a block of HTML, and in Markdown that lasts to the next blank line (CommonMark 0.31, 4.6)
+_RIGHT_BELOW = re.compile(r'^(<table role="presentation" class=".*>)[ \t]*\n(?=[^\s<])', re.MULTILINE)
 _HREF = re.compile(r'<[aA]\b[^>]*?\s(?i:href)=(["\'])(.*?)\1', re.DOTALL)
 
 
@@ -75,7 +77,7 @@ class Press:
         """
         kind = "mjml" if format_ == "mjml" else "html"
         if format_ == "md":
-            body = _MARKDOWN.render(body)
+            body = _MARKDOWN.render(_RIGHT_BELOW.sub(r"\1\n\n", body))
         whole = body.lstrip()[:200].lower()
         if not whole.startswith(WHOLE):
             words = phrases(language).mail

@@ -177,7 +177,7 @@ def sends_nothing(account: Account, transport: Any = None) -> Send:  # noqa: ANN
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-KEY: Mapping[str, str] = MappingProxyType({"key": "the key"})
+KEY: Mapping[str, str] = MappingProxyType({"key": "the key it gave you"})
 
 
 # --- what several vendors write in the same way

@@ -41,6 +41,14 @@ def add(tx: Connection, pool: str, codes: Sequence[str], now: datetime) -> int:
     return new
 
 
+def elsewhere(tx: Connection, pool: str, codes: Sequence[str]) -> int:
+    """How many of these are in another pool."""
+    return sum(
+        tx.execute(select(func.count()).where(c.code.in_(some)).where(c.pool != pool)).scalar_one()
+        for some in chunks(codes)
+    )
+
+
 def complaint(code: str) -> str:
     """Why this cannot be a code; "" when it can."""
     if not code:

@@ -77,7 +77,7 @@ def _way_out(site: Site, request: Request) -> Response:
 
 def _preferences(site: Site, message: str, *, chosen: str = "", said: str = "") -> Response:
     found = wishing.preferences(site.store, site.current(), message, site.now())
-    if found is None:  # signed here, but its mail is none of ours any more: that is 410, and a forged one 404
+    if found is None:  # we signed it, so it is no wrong address: `nurture doctor` tells the two apart
         return page("gone.html", 410)
     until = found.wishes.paused_until
     paused = "" if until is None else in_words(until, zone(found.zone), found.language)

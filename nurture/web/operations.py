@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nurture.engine import show as plain
+from nurture.engine.deeds import deeds
 from nurture.engine.settling import resolve
 from nurture.errors import Refused
 from nurture.journey.ledger import State
@@ -133,7 +134,11 @@ def _replay(site: Site, request: Request) -> str:
 def _deploys(site: Site) -> dict[str, Any]:
     with site.store.read() as tx:
         rows = deploys.listing(tx, SHOWN)
-    return {"deploys": [{**asdict(row), "at": row.at.isoformat(), "plan": dict(row.plan)} for row in rows]}
+    return {
+        "deploys": [
+            {**asdict(row), "at": row.at.isoformat(), "plan": dict(row.plan), "deeds": deeds(row)} for row in rows
+        ]
+    }
 
 
 def _audit(site: Site, request: Request) -> dict[str, Any]:

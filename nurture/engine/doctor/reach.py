@@ -154,7 +154,7 @@ def way_out(patient: Patient) -> Iterator[Finding]:
             "way out", f"{shown} cannot be reached: {error or type(error).__name__}", "start `nurture run` there"
         )
         return
-    if answer.is_success or answer.status_code == httpx.codes.GONE:  # this mail was never kept, so its page is over
+    if answer.is_success or answer.status_code == httpx.codes.GONE:  # there is no such mail; what we signed is known
         yield ok("way out", "a mail carries both headers, and its unsubscribe page answers")
     elif answer.status_code == httpx.codes.NOT_FOUND:
         yield fault(
