@@ -93,7 +93,7 @@ def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[S
     """
     wanted = {newcomer.email: newcomer for newcomer in newcomers}
     barred = {email: one.reason for email, one in suppressions.of(tx, list(wanted)).items()}
-    known = {subscriber.email: subscriber for subscriber in _by_emails(tx, list(wanted))}
+    known = {subscriber.email: subscriber for subscriber in by_emails(tx, list(wanted))}
     awaited = _trusted(tx, known, barred, now)
     fresh = [newcomer for email, newcomer in wanted.items() if email not in known and email not in barred]
     if fresh:
@@ -113,7 +113,7 @@ def save(tx: Connection, newcomers: Iterable[Newcomer], now: datetime) -> list[S
                 for newcomer in fresh
             ],
         )
-    ids = {subscriber.email: subscriber.id for subscriber in _by_emails(tx, [newcomer.email for newcomer in fresh])}
+    ids = {subscriber.email: subscriber.id for subscriber in by_emails(tx, [newcomer.email for newcomer in fresh])}
     _learn(tx, known, wanted, barred)
     saved = []
     for email in wanted:
@@ -165,7 +165,8 @@ def lock(tx: Connection, number: int) -> Subscriber:
     return as_subscriber(tx.execute(query).one())
 
 
-def _by_emails(tx: Connection, emails: Sequence[str]) -> list[Subscriber]:
+def by_emails(tx: Connection, emails: Sequence[str]) -> list[Subscriber]:
+    """Those of these normalised addresses that belong to someone."""
     found = []
     for some in chunks(emails):
         found += [as_subscriber(row) for row in tx.execute(select(*COLUMNS).where(table.c.email.in_(some)))]
