@@ -209,7 +209,7 @@ def _run(site: Site, uploads: Uploads, key: str, upload: Upload) -> None:
             uploads.put(key, upload)
         _audit(site, upload.who, "people imported", {**told, **asdict(upload.done), "refused": len(sheet.bad)})
         upload = replace(upload, state="done", bad=tuple(sheet.bad))
-        log.info("a list was imported", extra={"fields": asdict(upload.done)})
+        log.info("a list was imported", extra={**asdict(upload.done), "refused": len(sheet.bad)})
     except NurtureError as error:
         upload = replace(upload, state="stopped", why=str(error))
         log.warning("an import stopped: %s", error)
