@@ -117,7 +117,7 @@ def pages(name, step, root, number):
         f"/people?answer={name}.{root}%3Dhome", "/people?tag=nobody", f"/people/{number}", "/outbox", "/outbox?state=unknown",
         "/outbox?state=planned", "/outbox?state=sent", "/outbox?state=claimed", "/inbox", "/inbox?failed", "/inbox/7",
         "/deploys", "/audit", "/settings", "/access", "/sequences", f"/sequences/{name}", f"/sequences/{name}?days=30",
-        f"/sequences/{name}/asked", "/people/import",
+        f"/sequences/{name}/asked?step={step}&said=yes", "/people/import",
     )  # fmt: skip
 
 

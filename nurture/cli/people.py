@@ -205,8 +205,8 @@ def _story(found: dict[str, Any]) -> None:
     line(f"  {found['status']}{f'; {known}' if known else ''}{tags}", markup=False)
     if found["suppressed"]:
         line(f"  gets no mail: {_why(found['suppressed'])}", markup=False)
-    for wish in _wished(found["wishes"]):
-        line(f"  {wish}", markup=False)
+    for words in _preferred(found["preferences"]):
+        line(f"  {words}", markup=False)
     for place in found["enrollments"]:
         line(f"\n{place['sequence']}", style="bold", end="", markup=False)
         line(f"  {_where(place)}", markup=False)
@@ -232,17 +232,17 @@ def _story(found: dict[str, Any]) -> None:
         line(f"  {say.clock(one['at'])}  {one['kind']}{verdict}{place}{reason}", markup=False)
 
 
-def _wished(wishes: dict[str, Any]) -> Iterator[str]:
+def _preferred(preferences: dict[str, Any]) -> Iterator[str]:
     """What they asked for on their own page, in words."""
-    if wishes["paused_until"]:
-        yield f"paused by themselves until {say.clock(wishes['paused_until'])}"
-    if wishes["days_apart"]:
-        yield f"asked for no more than one mail in {wishes['days_apart']} days"
-    if wishes["without"]:
-        yield f"asked for nothing more of {', '.join(wishes['without'])}"
-    if "copy" in wishes["asks"]:
+    if preferences["paused_until"]:
+        yield f"paused by themselves until {say.clock(preferences['paused_until'])}"
+    if preferences["days_apart"]:
+        yield f"asked for no more than one mail in {preferences['days_apart']} days"
+    if preferences["without"]:
+        yield f"asked for nothing more of {', '.join(preferences['without'])}"
+    if "copy" in preferences["asks"]:
         yield "asked for a copy of what is known of them: `nurture export --email`, sent to their own address"
-    if "erase" in wishes["asks"]:
+    if "erase" in preferences["asks"]:
         yield "asked to be erased: make sure that it was they, then `nurture erase`"
 
 
@@ -280,8 +280,8 @@ def why(
         say.data(found)
         return 0
     print(f"{found['email']} is {found['status']}.")
-    for wish in _wished(found["wishes"]):
-        print(f"  {wish}")
+    for words in _preferred(found["preferences"]):
+        print(f"  {words}")
     for place in found["places"]:
         coming = place["next"]
         when = f", {say.clock(coming['at'])}" if coming["at"] else ""
