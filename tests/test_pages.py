@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 from doors import LADDER, PASSWORD, SETUP, House, csrf
-from stage import LINKS
+from stage import LINKS, PEOPLE
+from test_badges import BODY
+from test_badges import LADDER as BADGES
+from test_referrals import INVITE
+from test_referrals import LADDER as BRING
+from test_signup import FORMS
 
 from nurture.engine import access
+from nurture.store import friends, people
 from nurture.store.database import open_store
 from nurture.web.doors import ROWS
 
@@ -23,7 +29,8 @@ ASKS = {
 }
 FILES = {
     "files/tour.mp4": bytes(2048), "files/list.pdf": b"%PDF-1.4",
-    "templates/offer.md": b"{{ offer.deadline }}\n\n{{ ask }}\n",
+    "people.yaml": PEOPLE + FORMS.replace(b", start: ladder", b""), "templates/invite.md": INVITE,
+    "templates/shown.md": BODY.encode(), "templates/offer.md": b"{{ offer.deadline }}\n\n{{ ask }}\n",
 }  # fmt: skip
 ONE = """\
 start: {event: cart_added}
@@ -34,7 +41,7 @@ steps:
 """
 OFFER = "buy: review, price: 99 GBP, to: 'https://shop.example.com', expires: 2 hours"
 NOT_SEEN = {
-    "/healthz", "/metrics", "/pages/{file}", "/hooks/{provider}", "/w/{token}", "/o/{token}.png", "/index", "/openapi",
+    "/healthz", "/metrics", "/pages/{file}", "/hooks/{provider}", "/w/{token}", "/o/{token}.png", "/b/{look}.png", "/index", "/openapi",
     "/logout", "/people/find", "/people/export", "/people/{id}/act", "/people/{id}/erase", "/people/{id}/export",
     "/outbox/settle", "/inbox/{id}/replay", "/access/accounts", "/access/accounts/remove", "/access/tokens",
     "/access/tokens/remove", "/api/subscribers", "/api/subscribers/{email}", "/api/subscribers/{email}/export",
@@ -66,7 +73,7 @@ def house(migrated, tmp_path_factory):
     built = House(store)
     asks = {**ASKS, "course": OFFER}
     built.deploy(
-        {"ladder": LADDER}
+        {"ladder": LADDER, "bring": BRING, "loans": BADGES.replace("TEMPLATE", "shown.md")}
         | {
             name: ONE.replace("ASK", ask)
             .replace("STEP", name)
@@ -77,10 +84,11 @@ def house(migrated, tmp_path_factory):
     )
     for name in ("ann", "ben"):
         built.subscribe(f"{name}@example.com", first_name="<b>Ann</b>", tags=("vip",))
-    for name in asks:
+    for name in (*asks, "bring", "loans"):
         built.subscribe(f"{name}@example.com", sequence=name)
     built.work()
     built.answer(built.mail("Question"), "auto")
+    built.answer(built.mail("Which?", "loans@example.com"), "home")
     built.inbox.keep("postmark", {"x": "y"}, b"<svg onload=alert(1)>", built.now)
     built.work()
     built.now += timedelta(hours=3)  # the offer is over
@@ -103,6 +111,10 @@ def addresses(house):
         mail.to.partition("@")[0]: re.search(r"https://go\.example\.com(/[cq]/[^\s\"<)]+)", mail.text)[1]
         for mail in house.delivered
     }
+    badges = re.findall(r"https://go\.example\.com(/b/[^\s\"<)]+)", house.delivered[-1].text)
+    with house.store.read() as tx:
+        inviting = people.by_email(tx, "bring@example.com").id
+        friendly = friends.of_people(tx, [inviting])[inviting, "bring"].id
     question = house.mail("Question", "ben@example.com")
     seen = {
         "/": ["/"], "/login": ["/login"], "/password": ["/password"], "/sequences": ["/sequences"],
@@ -112,14 +124,15 @@ def addresses(house):
         "/people/import/{key}": [handed_in], "/people/{id}": ["/people/1"],
         "/outbox": ["/outbox", "/outbox?state=unknown"], "/inbox": ["/inbox"], "/inbox/{id}": ["/inbox/1"],
         "/deploys": ["/deploys"], "/audit": ["/audit"], "/settings": ["/settings"], "/access": ["/access"],
-        "/docs": ["/docs"], "/c/{token}": [links["course"]], "/u/{token}": [_path(LINKS.unsubscribe(question.id))],
+        "/signup/{name}": ["/signup/news"], "/r/{token}": [f"/r/{friendly}"], "/leaderboard/{name}": ["/leaderboard/bring"],
+        "/b/{token}": badges, "/docs": ["/docs"], "/c/{token}": [links["course"]], "/u/{token}": [_path(LINKS.unsubscribe(question.id))],
         "/q/{token}": [
             links["ann"], _path(LINKS.choice(question.id, "home")),
-            *(links[name] for name in ASKS), f"{links['form']}?page=2",
+            *(links[name] for name in ASKS), links["bring"], f"{links['form']}?page=2",
         ],
     }  # fmt: skip
     missing = {row.path for row in ROWS if row.path not in NOT_SEEN} - set(seen) - {"/setup/{token}"}
-    assert not missing, "pages that nobody looks at here"
+    assert (missing, all(seen.values())) == (set(), True), "pages that nobody looks at here"
     return [one for some in seen.values() for one in some]
 
 
