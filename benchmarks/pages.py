@@ -48,14 +48,16 @@ def fill(store, people, sequence):
             tx.execute(insert(tables.event), [event(n, k, sequence.name, steps) for n in numbers for k in range(10)])
     with store.write() as tx:
         tx.execute(insert(tables.hook), [hook(n) for n in range(20_000)])
+        tx.execute(insert(tables.event), [purchase(n) for n in range(9, people, 9)])
         tx.exec_driver_sql("ANALYZE")
 
 
 def person(n):
     return {
-        "id": n, "email": f"person{n}@example.com", "status": "active", "attributes": {"first_name": f"Ann {n}"},
+        "id": n, "email": f"person{n}@example.com", "status": "unsubscribed" if n % 50 == 0 else "active", "attributes": {"first_name": f"Ann {n}"},
         "tags": ["vip"] if n % 5000 == 0 else ["guide"], "bought": {}, "joined_at": NOW - timedelta(minutes=n % 90_000),
         "last_seen_at": NOW - timedelta(minutes=n % 9_000), "last_mail_at": NOW - timedelta(minutes=n % 5_000),
+        "wishes": {"asks": ["copy"]} if n % 9_999 == 0 else {"days_apart": 7} if n % 10 == 0 else None,
     }  # fmt: skip
 
 
@@ -94,6 +96,13 @@ def event(n, k, sequence, steps):
     }  # fmt: skip
 
 
+def purchase(n):
+    return {
+        **event(n, 0, "", [""]), "kind": "bought", "message": "", "enrollment": None, "reason": "review",
+        "detail": {"amount": 99, "currency": "GBP"},
+    }  # fmt: skip
+
+
 def hook(n):
     body = json.dumps({"number": n}).encode()
     return {
@@ -107,7 +116,8 @@ def pages(name, step, root, number):
         "/", "/people", f"/people?after={number}", "/people?tag=vip", f"/people?step={name}.{step}",
         f"/people?answer={name}.{root}%3Dhome", "/people?tag=nobody", f"/people/{number}", "/outbox", "/outbox?state=unknown",
         "/outbox?state=planned", "/outbox?state=sent", "/outbox?state=claimed", "/inbox", "/inbox?failed", "/inbox/7",
-        "/deploys", "/audit", "/settings", "/access",
+        "/deploys", "/audit", "/settings", "/access", "/sequences", f"/sequences/{name}", f"/sequences/{name}?days=30",
+        f"/sequences/{name}/asked?step={step}&said=yes", "/people/import",
     )  # fmt: skip
 
 

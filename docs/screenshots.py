@@ -2,48 +2,140 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from nurture.engine import access
+from nurture.engine.applying import deploy_if_safe
+from nurture.engine.demo import Crowd, FastTime, crowd
+from nurture.engine.deploy import Current, read_folder
+from nurture.engine.inbox import Inbox
+from nurture.engine.rules import Rules
+from nurture.engine.run import Engine, running
+from nurture.mail.links import Links, Signer
+from nurture.providers import PROVIDERS
+from nurture.providers.base import Account
+from nurture.store import people
+from nurture.store.database import open_store
+from nurture.web.app import build
+from nurture.web.serve import address, listen, serving
+from nurture.web.site import Site
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from playwright.sync_api import Browser, Page
 
 DOCS = Path(__file__).parent
 WINDOW = {"width": 1400, "height": 860}
+COLOURS = 96
+"""Enough for pages of ours; a picture is to load fast."""
+
 PREVIEW: Mapping[str, str] = {
     "preview.png": "/see/home-loan/question",
     "play.png": "/play/home-loan?do=question:home&do=guide:yes,5%20hours",
     "edit.png": "/edit/sequences/home-loan.yaml",
 }
+START = datetime(2026, 6, 1, 6, 0, tzinfo=UTC)
+PEOPLE, SEED, DAYS, HOURS_A_SECOND = 300, 7, 12, 4
+SOMEONE = "mara@example.com"
 
 
 def main() -> None:
     """Take every picture again."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        preview(browser)
+        pages(browser)
+        browser.close()
+
+
+def preview(browser: Browser) -> None:
     words = ["-C", str(DOCS.parent), "preview", "--no-browser", "--port", "0"]
     process = subprocess.Popen([sys.executable, "-m", "nurture", *words], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         found = re.search(r"http://[\d.:]+\d", process.stderr.readline())
         assert found, "the preview did not start"
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            page = browser.new_page(viewport=WINDOW)
-            for name, path in PREVIEW.items():
-                page.goto(found[0] + path)
-                page.locator(".saves.live").wait_for()
-                page.screenshot(path=DOCS / name)
-                print(DOCS / name)
-            browser.close()
+        page = browser.new_page(viewport=WINDOW)
+        for name, path in PREVIEW.items():
+            page.goto(found[0] + path)
+            page.locator(".saves.live").wait_for()
+            take(page, name)
     finally:
         process.terminate()
         process.wait()
+
+
+def pages(browser: Browser) -> None:
+    """The pages of an engine that the demo's people have been with for some days."""
+    with tempfile.TemporaryDirectory(prefix="nurture-pictures-") as folder, ExitStack() as stack:
+        store = open_store(f"sqlite:///{folder}/pictures.db")
+        stack.callback(store.close)
+        time = FastTime(START, HOURS_A_SECOND * 3600)
+        deploy_if_safe(store, read_folder(DOCS.parent), START)
+        listening = stack.enter_context(listen("127.0.0.1", 0))
+        own = address(listening)
+        links = Links(own, own, Signer(["a key for pictures only, long enough"]))
+        rules = Rules(zone="Europe/London", postal_address="1 Example Street", timeout=timedelta(days=10))
+        engine = Engine(
+            store, Current(store, rules), links, PROVIDERS["outbox"], Account("outbox"),
+            every=timedelta(milliseconds=200), senders=2, now=time,
+        )  # fmt: skip
+        inbox = Inbox(store)
+        stack.callback(inbox.close)
+        everyone = crowd(PEOPLE, random.Random(SEED))
+        with running(engine, {"people": Crowd(engine, inbox, everyone, SEED).act}):
+            while time() < START + timedelta(days=DAYS) and not engine.stop.wait(0.2):
+                pass
+            time.run_at(0)
+            engine.stop.wait(5)  # what was due is done
+        site = Site(store, engine.current, links, inbox, {}, time)
+        where = stack.enter_context(serving(build(site), listening))
+        password = "a picture of a page of ours"
+        access.add_first(store, "ada@example.com", password, time())
+        page = browser.new_page(viewport=WINDOW)
+        page.goto(f"{where}/login")
+        page.get_by_label("Email address").fill("ada@example.com")
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Log in").click()
+        with store.read() as tx:
+            someone = people.by_email(tx, SOMEONE)
+        assert someone is not None
+        for name, path, what in pictures(someone.id):
+            page.goto(f"{where}{path}")
+            if what:
+                page.locator(what).scroll_into_view_if_needed()
+                page.locator(what).evaluate("one => window.scrollTo(0, one.offsetTop - 20)")
+            take(page, name)
+
+
+def pictures(someone: int) -> Iterator[tuple[str, str, str]]:
+    """Name, address, and to what the page is scrolled."""
+    yield "now.png", "/", ""
+    yield "report.png", "/sequences/home-loan", ""
+    yield "ladder.png", "/sequences/home-loan", "#ladder"
+    yield "person.png", f"/people/{someone}", ""
+
+
+def take(page: Page, name: str) -> None:
+    page.wait_for_load_state("networkidle")
+    seen = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    seen.quantize(COLOURS, dither=Image.Dither.NONE).save(DOCS / name, optimize=True)
+    print(f"{DOCS / name}  {(DOCS / name).stat().st_size // 1000} KB")
 
 
 if __name__ == "__main__":

@@ -187,6 +187,9 @@ class Settings(BaseSettings):
         (), description="names this server answers to, beside localhost and that of the base URL"
     )
     proxies: Names = Field((), description="addresses of reverse proxies, whose word on who asks is believed")
+    log: Literal["text", "json"] = Field(
+        "text", description="how it logs: lines to be read, or JSON objects, a line each"
+    )
     host: str = Field("127.0.0.1", description="where the web server listens")
     port: int = Field(8000, ge=0, le=65535, description="where the web server listens; 0 takes any free port")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,14 +12,12 @@ import typer
 from nurture.cli import say
 from nurture.cli.project import At, moment
 from nurture.errors import Refused
-from nurture.language.problems import did_you_mean, or_one_of
+from nurture.language.problems import or_one_of
 
 if TYPE_CHECKING:
-    from nurture.engine.enroll import Imported, Row
-    from nurture.language.sequence import People
+    from nurture.engine.enroll import Imported
+    from nurture.engine.importing import Bad
 
-BATCH = 500
-SHOWN = 20
 Now = Annotated[str | None, typer.Option(help="as if it were this moment, like 2026-11-24T18:00:00Z")]
 AsJson = Annotated[bool, typer.Option("--json", help="a document instead of text")]
 
@@ -96,14 +92,6 @@ def event(
 # --- a CSV of people
 
 
-@dataclass(slots=True)
-class Bad:
-    """A row that was refused."""
-
-    line: int
-    reason: str
-
-
 def import_file(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="its first line names the columns; email is needed")],
@@ -113,28 +101,39 @@ def import_file(
     as_json: AsJson = False,
 ) -> int:
     """Bring in a list. It enrolls nobody unless asked, and never revives a suppressed address."""
-    from nurture.engine.enroll import Imported, import_batch
+    from rich.progress import Progress
+
+    from nurture.engine.deploy import Current
+    from nurture.engine.enroll import Imported
+    from nurture.engine.importing import Sheet, bring_in
 
     at: At = context.obj
     path = at.find(file)
-    bad: list[Bad] = []
     total = Imported()
-    with at.store() as store:
+    with at.store() as store, path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
         deployed = at.deployed(store, moment(now))
         if enroll is not None and enroll not in deployed.ladders:
             raise Refused(f"there is no sequence '{enroll}'{or_one_of(enroll, deployed.ladders)}")
-        for batch in _batches(path, deployed.project.people, bad):
-            total = _sum(total, import_batch(store, deployed, batch, enroll=enroll, now=moment(now)))
+        running = Current(store, at.rules)
+        sheet = Sheet(opened, str(path), deployed.project.people)
+        for column in sheet.left_out:
+            say.say(column)
+        with Progress(console=say.talk, transient=True) as bar:
+            size = path.stat().st_size
+            task = bar.add_task(f"reading {path.name}", total=size)
+            for done in bring_in(store, running, sheet.batches(), enroll=enroll, now=moment(now)):
+                total = done
+                bar.update(task, completed=min(sheet.read, size))
     if as_json:
         say.data(
             {
                 "format": "nurture.import/1", "new": total.new, "updated": total.updated, "enrolled": total.enrolled,
-                "suppressed": total.suppressed, "bad": [{"line": one.line, "reason": one.reason} for one in bad],
+                "suppressed": total.suppressed, "bad": [{"line": one.line, "reason": one.reason} for one in sheet.bad],
             }
         )  # fmt: skip
     else:
-        _tell(file, total, bad, enroll)
-    return 1 if bad else 0
+        _tell(file, total, sheet.bad, enroll)
+    return 1 if sheet.bad else 0
 
 
 def _tell(file: Path, total: Imported, bad: list[Bad], enroll: str | None) -> None:
@@ -145,102 +144,6 @@ def _tell(file: Path, total: Imported, bad: list[Bad], enroll: str | None) -> No
         print(f"{total.enrolled} began {enroll}.")
     elif total.new:
         say.say("Nobody was enrolled; --enroll SEQUENCE does that.")
-
-
-def _sum(one: Imported, other: Imported) -> Imported:
-    from nurture.engine.enroll import Imported
-
-    return Imported(
-        one.new + other.new, one.updated + other.updated, one.suppressed + other.suppressed,
-        one.enrolled + other.enrolled,
-    )  # fmt: skip
-
-
-def _batches(path: Path, people: People, bad: list[Bad]) -> Iterator[list[Row]]:
-    from rich.progress import Progress
-
-    size = path.stat().st_size
-    with (
-        path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
-        Progress(console=say.talk, transient=True) as bar,
-    ):
-        task = bar.add_task(f"reading {path.name}", total=size)
-        batch: list[Row] = []
-        seen: dict[str, int] = {}
-        for row, read in _rows(file, people, bad):
-            if row.email in seen:
-                bad.append(Bad(row.line, f"{row.email} stands in line {seen[row.email]} already; that line counts"))
-                continue
-            seen[row.email] = row.line
-            batch.append(row)
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
-                bar.update(task, completed=min(read, size))
-        if batch:
-            yield batch
-
-
-def _rows(file: Any, people: People, bad: list[Bad]) -> Iterator[tuple[Row, int]]:  # noqa: ANN401 - an open text file
-    head = file.readline()
-    if not head.strip():
-        raise Refused(f"{file.name} is empty; its first line names the columns, like email,first_name")
-    sign = max(",;\t", key=head.count)
-    columns = [name.strip() for name in next(csv.reader([head], delimiter=sign))]
-    wanted = _columns(file.name, columns, people)
-    reader = csv.reader(file, delimiter=sign, strict=True)
-    read = len(head)
-    while True:
-        line = reader.line_num + 2
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            bad.append(Bad(line, f"this row cannot be read: {error}"))
-            continue
-        read += sum(len(cell) + 1 for cell in cells)
-        if not any(cell.strip() for cell in cells):
-            continue
-        try:
-            yield _row(line, cells, columns, wanted, people), read
-        except Refused as error:
-            bad.append(Bad(line, str(error)))
-
-
-def _columns(name: str, columns: list[str], people: People) -> dict[int, str]:
-    """Which column is which attribute (`email` and `tags` as well). Raises Refused when there is no email column."""
-    from nurture.language.sequence import ALWAYS_KNOWN
-
-    known = {word.casefold(): word for word in ("tags", *ALWAYS_KNOWN, *people.attributes)}
-    wanted = {place: known[column.casefold()] for place, column in enumerate(columns) if column.casefold() in known}
-    if "email" not in wanted.values():
-        raise Refused(f"{name} has no column 'email'; its first line names the columns, like email,first_name")
-    doubled = {column for column in wanted.values() if list(wanted.values()).count(column) > 1}
-    if doubled:
-        raise Refused(f"{name} has two columns '{doubled.pop()}'; keep one of them")
-    for column in (column for place, column in enumerate(columns) if place not in wanted and column):
-        say.say(f"column '{column}' is left out: people.yaml declares no such attribute{did_you_mean(column, known)}")
-    return wanted
-
-
-def _row(line: int, cells: list[str], columns: list[str], wanted: dict[int, str], people: People) -> Row:
-    from nurture.engine.addresses import normalise
-    from nurture.engine.enroll import Row, typed
-
-    if len(cells) != len(columns):
-        raise Refused(f"this row has {len(cells)} cells, and the first line names {len(columns)} columns")
-    if any("\udc80" <= sign <= "\udcff" for cell in cells for sign in cell):
-        raise Refused("this row is not UTF-8; save the file as UTF-8")
-    given = {name: cells[place].strip() for place, name in wanted.items()}
-    email = normalise(given.pop("email"))
-    tags = [tag.strip() for tag in given.pop("tags", "").replace(";", ",").split(",") if tag.strip()]
-    for tag in tags:
-        if tag not in people.tags:
-            raise Refused(f"people.yaml declares no tag '{tag}'{did_you_mean(tag, people.tags)}")
-    # an empty cell says nothing; it does not take away what is known
-    attributes = typed(people, {name: cell for name, cell in given.items() if cell})
-    return Row(line, email, attributes, frozenset(tags))
 
 
 # --- one person's story
@@ -302,8 +205,8 @@ def _story(found: dict[str, Any]) -> None:
     line(f"  {found['status']}{f'; {known}' if known else ''}{tags}", markup=False)
     if found["suppressed"]:
         line(f"  gets no mail: {_why(found['suppressed'])}", markup=False)
-    for wish in _wished(found["wishes"]):
-        line(f"  {wish}", markup=False)
+    for words in _preferred(found["preferences"]):
+        line(f"  {words}", markup=False)
     for place in found["enrollments"]:
         line(f"\n{place['sequence']}", style="bold", end="", markup=False)
         line(f"  {_where(place)}", markup=False)
@@ -329,17 +232,17 @@ def _story(found: dict[str, Any]) -> None:
         line(f"  {say.clock(one['at'])}  {one['kind']}{verdict}{place}{reason}", markup=False)
 
 
-def _wished(wishes: dict[str, Any]) -> Iterator[str]:
+def _preferred(preferences: dict[str, Any]) -> Iterator[str]:
     """What they asked for on their own page, in words."""
-    if wishes["paused_until"]:
-        yield f"paused by themselves until {say.clock(wishes['paused_until'])}"
-    if wishes["days_apart"]:
-        yield f"asked for no more than one mail in {wishes['days_apart']} days"
-    if wishes["without"]:
-        yield f"asked for nothing more of {', '.join(wishes['without'])}"
-    if "copy" in wishes["asks"]:
+    if preferences["paused_until"]:
+        yield f"paused by themselves until {say.clock(preferences['paused_until'])}"
+    if preferences["days_apart"]:
+        yield f"asked for no more than one mail in {preferences['days_apart']} days"
+    if preferences["without"]:
+        yield f"asked for nothing more of {', '.join(preferences['without'])}"
+    if "copy" in preferences["asks"]:
         yield "asked for a copy of what is known of them: `nurture export --email`, sent to their own address"
-    if "erase" in wishes["asks"]:
+    if "erase" in preferences["asks"]:
         yield "asked to be erased: make sure that it was they, then `nurture erase`"
 
 
@@ -377,8 +280,8 @@ def why(
         say.data(found)
         return 0
     print(f"{found['email']} is {found['status']}.")
-    for wish in _wished(found["wishes"]):
-        print(f"  {wish}")
+    for words in _preferred(found["preferences"]):
+        print(f"  {words}")
     for place in found["places"]:
         coming = place["next"]
         when = f", {say.clock(coming['at'])}" if coming["at"] else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from nurture.settings import Settings
     from nurture.store.database import Store
 
+log = logging.getLogger("nurture.run")
+
 NOTE = ".nurture-epoch"
 
 
@@ -36,6 +39,8 @@ class At:
     """A project's folder and what is known of it."""
 
     folder: Path
+    in_lines: bool = False
+    """Whether stderr is a log for programs, so that nothing else may stand there."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -47,6 +52,13 @@ class At:
         """The settings with the flags of a command, which go before all else."""
         self.__dict__["settings"] = read_settings(self.folder, **flags)
         return self.settings
+
+    def tell(self, words: str, **known: object) -> None:
+        """To whoever runs a command; where programs read its log along, as a line of that."""
+        if self.in_lines:
+            log.info("%s", words, extra=known)
+        else:
+            say(words)
 
     def find(self, path: Path) -> Path:
         """A file that was named on the command line: seen from here, else from the project's folder."""
@@ -107,7 +119,7 @@ class At:
         if self.settings.cluster == "off" or store.dialect == "sqlite":
             return False
         if not cluster.possible(store):
-            say(
+            self.tell(
                 "nurture: several engines share this database, each by its own clock; "
                 "pip install 'nurture[cluster]' wakes them within milliseconds instead"
             )
@@ -128,7 +140,7 @@ class At:
         if (self.folder / "sequences").is_dir():
             held = deploy_if_safe(store, self.files(), now)
             if held:
-                say(f"nurture: {held}")
+                self.tell(f"nurture: {held}")
         return Current(store, self.rules)()
 
     def provider(self) -> Provider:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nurture.cli import say
+from nurture.cli import logs, say
 from nurture.cli.operating import settings_shown
 from nurture.cli.operators import nobody, refuse_to_be_public
 from nurture.cli.project import At
@@ -59,9 +59,10 @@ def run(
     from nurture.engine.presence import present
     from nurture.engine.run import flag_on_hangup, running, stop_on_signals
 
-    _log()
     at: At = context.obj
     settings = at.with_flags(host=host, port=port)
+    at.in_lines = settings.log == "json"
+    logs.begin(as_json=at.in_lines)
     provider = at.provider()
     with ExitStack() as stack:
         store = stack.enter_context(at.store())
@@ -76,8 +77,8 @@ def run(
         engine = _engine(at, store, links, accounts)
         deployed = at.deployed(store, engine.now())
         if not settings.postal_address and provider.name != "outbox":
-            say.say(
-                "nurture: no postal address is set, and the law wants one in many countries: NURTURE_POSTAL_ADDRESS"
+            at.tell(
+                "nurture: no postal address is set, and the law wants one in many countries: NURTURE_POSTAL_ADDRESS",
             )
         code = stop_on_signals(engine.stop)
         again = flag_on_hangup()
@@ -89,7 +90,8 @@ def run(
             stack.enter_context(running(engine))
         where = _serve(stack, at, engine, listening, accounts) if listening is not None else ""
         names = ", ".join(deployed.project.sequences) or "no sequence"
-        say.say(f"Nurture runs {names} over {settings.provider}{where and f', at {where}'}. Ctrl+C stops it.")
+        runs_so = f"Nurture runs {names} over {settings.provider}{where and f', at {where}'}."
+        at.tell(f"{runs_so} Ctrl+C stops it.", provider=settings.provider, address=where or None)
         while not engine.stop.wait(1):
             if again.is_set():
                 again.clear()
@@ -162,17 +164,12 @@ def _serve(
     )  # fmt: skip
     where = stack.enter_context(serving(build(site), listening, settings.proxies))
     if nobody(engine.store):
-        # on the terminal and nowhere else, and worth nothing once an account exists
-        say.say(f"Nobody can log in yet. Make the first account at {settings.base_url or where}/setup/{site.setup}")
+        if at.in_lines:
+            log.warning("nobody can log in yet: `nurture user add` makes the first account")
+        else:
+            # on the terminal and nowhere else, and worth nothing once an account exists
+            say.say(f"Nobody can log in yet. Make the first account at {settings.base_url or where}/setup/{site.setup}")
     return where
-
-
-def _log() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    for chatty in ("httpx", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 # --- the demo
@@ -201,7 +198,7 @@ def demo(
     from nurture.web.serve import address, serving
     from nurture.web.site import Site
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    logs.begin(level=logging.WARNING)
     at: At = context.obj
     folder = at.folder if (at.folder / "sequences").is_dir() else RECIPES / "welcome"
     time = FastTime(DEMO_START, HOUR_A_SECOND)

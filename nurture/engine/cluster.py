@@ -168,7 +168,11 @@ def sweep(store: Store) -> None:
         queues = [name for lane in LANES for name in lane]
         swept = tx.execute(SWEPT, {"queues": queues, "stalled": STALLED}).rowcount
     if swept:
-        log.warning("%s job(s) of workers that are gone were removed; their work is found in the rows", swept)
+        log.warning(
+            "%s job(s) of workers that are gone were removed; their work is found in the rows",
+            swept,
+            extra={"count": swept},
+        )
 
 
 class Workers:

@@ -98,7 +98,7 @@ def start(
     tx: Connection, deployed: Deployed, subscribers: Iterable[Subscriber], sequence: str, now: datetime
 ) -> tuple[int, ...]:
     """Begin a pass of one sequence for people, by hand. Returns whom it began for."""
-    chosen = {one.id: one for one in subscribers if sequence not in one.wishes.without}
+    chosen = {one.id: one for one in subscribers if sequence not in one.preferences.without}
     latest = enrollments.latest(tx, list(chosen), sequence)
     event = Event(Kind.STARTED, now)
     fresh = [_fresh(sequence, latest.get(who), who, event, now) for who in chosen]
@@ -176,7 +176,7 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
             case Send(step):
                 plan = messages.Plan(message_id(now), after.id, subscriber.id, sequence.name, step, now, after.because)
                 moves.plans[after.id, step] = plan
-                if deployed.rules.gap is not None or subscriber.wishes.days_apart:
+                if deployed.rules.gap is not None or subscriber.preferences.days_apart:
                     _knows(moves, replace(subscriber, last_mail_at=now))
             case Save(name, value):
                 _knows(moves, replace(subscriber, attributes={**subscriber.attributes, name: value}))

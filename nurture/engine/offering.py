@@ -147,9 +147,11 @@ def _take(tx: Connection, pool: str, wanted: Sequence[str]) -> Mapping[str, str]
     given = codes.take(tx, pool, wanted)
     left = codes.left(tx, pool)
     if len(given) < len(wanted):
-        log.error("%d mail(s) wait for a code: the pool %s is empty; %s", len(wanted) - len(given), pool, fill(pool))
+        short = len(wanted) - len(given)
+        known = {"pool": pool, "count": short}
+        log.error("%d mail(s) wait for a code: the pool %s is empty; %s", short, pool, fill(pool), extra=known)
     elif left < LOW:
-        log.warning("the pool %s has %d code(s) left; %s", pool, left, fill(pool))
+        log.warning("the pool %s has %d code(s) left; %s", pool, left, fill(pool), extra={"pool": pool, "count": left})
     return given
 
 

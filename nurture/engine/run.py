@@ -177,7 +177,7 @@ def _send(engine: Engine, sender: Sender) -> None:
             break
         sender.wait(0.05)
     if done.total():
-        log.info("%s", ", ".join(f"{number} {what}" for what, number in done.items() if number))
+        log.info("%s", ", ".join(f"{number} {what}" for what, number in done.items() if number), extra=+done)
 
 
 def _settle(engine: Engine) -> None:

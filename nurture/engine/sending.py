@@ -320,7 +320,8 @@ class Sender:
                 if left < len(wanted):
                     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
                     way.full_until = midnight
-                    log.warning("%s has had its most for today (%d)", way.name, known.begun + max(left, 0))
+                    had = known.begun + max(left, 0)
+                    log.warning("%s has had its most for today (%d)", way.name, had, extra={"provider": way.name})
                     self._ready.extendleft(ready for _, ready in reversed(wanted[max(left, 0) :]))
                     wanted = wanted[: max(left, 0)]
             within += wanted

@@ -149,7 +149,7 @@ def _search(
         try:
             had = find(row.id, row.first_attempt_at or now, accounts[row.provider])
         except DeliveryError as error:
-            log.warning("%s cannot be searched for mail: %s", row.provider, error)
+            log.warning("%s cannot be searched for mail: %s", row.provider, error, extra={"provider": row.provider})
             silent.add(row.provider)
             vain.append((row.id, False))
             continue
@@ -191,7 +191,8 @@ def resolve(
         if row is None or row.state is not State.UNKNOWN:
             return False
         evidence.settle(tx, [(message, state, reason, now if state is State.PLANNED else None)])
-        log.info("%s (%s.%s): %s", message, row.sequence, row.step, reason)
+        place = {"message_id": message, "sequence": row.sequence, "step": row.step, "provider": row.provider}
+        log.info("%s (%s.%s): %s", message, row.sequence, row.step, reason, extra=place)
         if state is State.PLANNED:
             return True
         at = row.started_at or now if state is State.SENT else now

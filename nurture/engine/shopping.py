@@ -75,7 +75,7 @@ def shop(store: Store, shops: Mapping[str, Shop], now: datetime, ask: Ask = shop
             error = said if isinstance(said, Unavailable) else Unavailable("gave a code that somebody has already")
             wishes.fail(tx, wish, str(error), now + _pause(wish.tries, error))
             if wish.error != str(error):
-                log.error("a mail waits for a code of %s: the shop %s", wish.pool, error)
+                log.error("a mail waits for a code of %s: the shop %s", wish.pool, error, extra={"pool": wish.pool})
     return Shopped(len(claimed), given, more=len(claimed) == CALLS)
 
 

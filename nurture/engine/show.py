@@ -48,7 +48,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "email": subscriber.email,
         "status": subscriber.status,
         "suppressed": _barred(barred),
-        "wishes": _wishes(subscriber),
+        "preferences": _preferences(subscriber),
         "attributes": dict(subscriber.attributes),
         "tags": sorted(subscriber.tags),
         "enrollments": [place_document(place) for place in places],
@@ -141,12 +141,12 @@ def _made(store: Store | None, enrollment: Enrollment) -> Mapping[str, Granted]:
         return offers.of_passes(tx, [enrollment.id]).get(enrollment.id, {})
 
 
-def _wishes(subscriber: Subscriber) -> dict[str, object]:
+def _preferences(subscriber: Subscriber) -> dict[str, object]:
     """What they asked for on their own page."""
-    wishes = subscriber.wishes
+    preferences = subscriber.preferences
     return {
-        "paused_until": iso(wishes.paused_until), "days_apart": wishes.days_apart or None,
-        "without": sorted(wishes.without), "asks": sorted(wishes.asks),
+        "paused_until": iso(preferences.paused_until), "days_apart": preferences.days_apart or None,
+        "without": sorted(preferences.without), "asks": sorted(preferences.asks),
     }  # fmt: skip
 
 

@@ -136,7 +136,7 @@ class Teller:
             notices.forget_told(tx, now - KEPT)
         for name, done in told.items():
             if done.error:
-                log.warning("%s is not told for now: %s", name, done.error)
+                log.warning("%s is not told for now: %s", name, done.error, extra={"listener": name})
         more = any(not done.error and (done.untried or len(done.outcomes) == BATCH) for done in told.values())
         return Turned(counted[notices.TOLD], counted[notices.FAILED], counted[notices.WAITING], more)
 

@@ -140,7 +140,9 @@ class Way:
         if outcome.gate or outcome.retry_after is not None:
             wait = GATE_CLOSED if outcome.gate else timedelta(seconds=outcome.retry_after or 0)
             if not self.gate.shut(now):
-                log.warning("%s is left alone for %s: %s", self.name, wait, outcome.reason)
+                log.warning(
+                    "%s is left alone for %s: %s", self.name, wait, outcome.reason, extra={"provider": self.name}
+                )
             self.gate.close(now + wait, outcome.reason)
 
     def full(self, now: datetime) -> bool:

@@ -81,7 +81,7 @@ def _due(case: Case, enrollment: Enrollment) -> Outcome:
         begun = changed(enrollment, started_at=case.now, waits_for="")
         if may_start(case.sequence, enrollment.data, case.facts, None, case.now):
             return _begin(case, begun)
-        if case.sequence.name in case.facts.subscriber.wishes.without:
+        if case.sequence.name in case.facts.subscriber.preferences.without:
             return end(case, begun, "removed", "its moment came, but they asked for nothing of it")
         why = says(case, case.sequence.start.condition, begun)
         return end(case, begun, "removed", f"its moment came, but {why}")
@@ -119,7 +119,7 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
         if limit is None or limit.over(case.now):
             why = f"{step.until.text} is {'unknown' if limit is None else 'over'}, so {step.name} is not mailed"
             return follow(case, enrollment, step.no.arms, case.now, why, by_no=True)
-    own = case.facts.subscriber.wishes.paused_until
+    own = case.facts.subscriber.preferences.paused_until
     if own is not None and own > case.now:  # a person's wish goes before the author's `send: now`
         return changed(enrollment, due_at=own, because=f"{step.name} is held: {PAUSED} {own:%d %b %Y %H:%M} UTC"), ()
     at, held = hold(case, enrollment, step, case.now)

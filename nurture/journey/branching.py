@@ -144,7 +144,7 @@ def hold(case: Case, enrollment: Enrollment, step: Step, at: datetime) -> tuple[
         return at, ""
     why = ""
     facts = case.facts
-    last, days = facts.subscriber.last_mail_at, facts.subscriber.wishes.days_apart
+    last, days = facts.subscriber.last_mail_at, facts.subscriber.preferences.days_apart
     if facts.gap is not None and last is not None:
         free = timing.add(last, facts.gap, case.zone)
         if free > at:

@@ -80,7 +80,7 @@ else:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Preferences:
     """What a person asked for on their own page: no mail until a moment, no two mails closer than so many days (0: as
     it is), nothing of these sequences. `asks` is what someone who runs the engine is to do for them: a copy, an erasure.
     """
@@ -91,7 +91,7 @@ class Wishes:
     asks: frozenset[str] = frozenset()
 
 
-NO_WISHES = Wishes()
+NO_PREFERENCES = Preferences()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Subscriber:
     joined_at: datetime | None = None
     last_seen_at: datetime | None = None
     last_mail_at: datetime | None = None
-    wishes: Wishes = NO_WISHES
+    preferences: Preferences = NO_PREFERENCES
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def may_start(
 ) -> bool:
     """Whether a pass may begin now, whatever begins it: never two at once, `again`, and the start's condition."""
     case = Case(sequence, facts, now)
-    if sequence.name in facts.subscriber.wishes.without:
+    if sequence.name in facts.subscriber.preferences.without:
         return False
     if last is not None:
         if last.ended_at is None or sequence.start.again is None:

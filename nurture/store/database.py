@@ -208,7 +208,10 @@ def _check_version(store: Store, *, upgrade: bool) -> None:
 
 
 def _sqlite(url: URL, begin: str, pool: type[StaticPool | QueuePool]) -> Engine:
-    engine = create_engine(url, poolclass=pool, connect_args={"check_same_thread": False, "timeout": BUSY / 1000})
+    # what a statement was given names people, and an error's words get into logs
+    engine = create_engine(
+        url, poolclass=pool, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": BUSY / 1000}
+    )
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
@@ -253,7 +256,9 @@ OPTIONS = (
 
 def _postgresql(url: URL) -> Engine:
     arguments = {**PATIENCE, "options": OPTIONS, "application_name": "nurture"}
-    return create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args=arguments)
+    return create_engine(
+        url, hide_parameters=True, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args=arguments
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,15 +19,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from nurture.engine import access
 from nurture.engine.access import Who
 from nurture.errors import NurtureError
+from nurture.web.forms import read_form
 from nurture.web.site import Site, page
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from nurture.web.doors import Doors
-
-MOST_FORM = 64_000
-"""Bytes that a form of our own pages may have."""
 
 SAFE = ("GET", "HEAD")
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
@@ -75,9 +73,11 @@ class Access:
         if who.session and unsafe:
             if from_elsewhere(request):
                 return _no(request, 403, "this form was not ours")
-            given = await _csrf(request, body)
+            row = self._doors.row(request.url.path)
+            assert row is not None
+            given = await _csrf(request, body, row.most)
             if given is None:
-                return _no(request, 413, f"a form has {MOST_FORM:,} bytes at most")
+                return _no(request, 413, f"{row.most:,} bytes are the most that may be sent here")
             if not compare_digest(given.encode(), who.csrf.encode()):
                 return _no(request, 403, "this page is from an earlier login; load it again")
         if not who.may(need):
@@ -142,21 +142,22 @@ def from_elsewhere(request: Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
-async def _csrf(request: Request, body: list[Message]) -> str | None:
+async def _csrf(request: Request, body: list[Message], most: int) -> str | None:
     """The secret that our page put into its form or header; None when the form is too large to be one of ours."""
     in_header = request.headers.get(CSRF_HEADER)
     if in_header is not None:
         return in_header
-    size, pieces, more = 0, b"", True
+    size, more = 0, True
     while more:
         message = await request.receive()
         body.append(message)
-        pieces += message.get("body", b"")
-        size = len(pieces)
+        size += len(message.get("body", b""))
         more = message["type"] == "http.request" and message.get("more_body", False)
-        if size > MOST_FORM:
+        if size > most:
             return None
-    return parse_qs(pieces.decode("utf-8", "replace")).get(CSRF_FIELD, [""])[0]
+    whole = b"".join(message.get("body", b"") for message in body)
+    posted = await run_in_threadpool(read_form, request.headers.get("content-type", ""), whole)
+    return posted.fields.get(CSRF_FIELD, "")
 
 
 def _again(body: list[Message], receive: Receive) -> Receive:

@@ -101,7 +101,7 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
         found.append(_need("Reports of providers wait.", f"The oldest came {reports:%d %b %H:%M} UTC.", "/inbox"))
     found += [
         _need(
-            f"{one.email} asked {'to be erased' if 'erase' in one.wishes.asks else 'for a copy of what is known of them'}.",
+            f"{one.email} asked {'to be erased' if 'erase' in one.preferences.asks else 'for a copy of what is known of them'}.",
             "A mail that was forwarded has that page too: make sure that it was they.",
             f"/people/{one.id}",
         )

@@ -15,15 +15,22 @@ from starlette.routing import compile_path
 
 Need = Literal["anyone", "door", "view", "edit", "admin"]
 
+MOST_FORM = 64_000
+"""Bytes that a form of our own pages may have."""
+
+MOST_FILE = 10_000_000
+"""Bytes of a file that is handed in: a list of some 200,000 people."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One address. `act` None: nothing but looking is possible there."""
+    """One address. `act` None: nothing but looking is possible there. `most` are the bytes that may be posted."""
 
     path: str
     look: Need
     act: Need | None = None
     title: str = ""
+    most: int = MOST_FORM
 
 
 ROWS: tuple[Row, ...] = (
@@ -53,6 +60,8 @@ ROWS: tuple[Row, ...] = (
     Row("/people", "view", title="People"),
     Row("/people/find", "view", "view"),
     Row("/people/export", "edit", "edit"),
+    Row("/people/import", "edit", "edit", most=MOST_FILE + MOST_FORM),
+    Row("/people/import/{key}", "edit", "edit"),
     Row("/people/{id}", "view"),
     Row("/people/{id}/act", "edit", "edit"),
     Row("/people/{id}/erase", "edit", "edit"),

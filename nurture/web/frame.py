@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,7 +19,8 @@ from starlette.routing import Route
 
 from nurture.errors import Refused
 from nurture.language.graph import STYLE, svg
-from nurture.web.doors import ROWS
+from nurture.web.doors import MOST_FORM, ROWS
+from nurture.web.forms import read_form
 from nurture.web.site import PAGES
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from nurture.engine.access import Who
     from nurture.language.sequence import Sequence
+    from nurture.web.forms import Posted
 
 Data = Mapping[str, Any]
 Form = Mapping[str, str]
@@ -61,11 +62,20 @@ def twins(
 
 def acts(path: str, act: Callable[[Request, Form], Response | str]) -> Route:
     """What a form of ours does, in a thread; a text that it returns is where to go then. What is refused is said."""
+    return takes(path, lambda request, posted: act(request, posted.fields))
+
+
+def takes(path: str, act: Callable[[Request, Posted], Response | str], most: int = MOST_FORM) -> Route:
+    """The same for a form that hands in files."""
 
     async def endpoint(request: Request) -> Response:
-        form = await form_of(request)
+        kind, body = request.headers.get("content-type", ""), bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > most:
+                return show(request, "refused_act.html", {"why": f"{most:,} bytes are the most that is read"}, 413)
         try:
-            done = await run_in_threadpool(act, request, form)
+            done = await run_in_threadpool(lambda: act(request, read_form(kind, bytes(body))))
         except Refused as error:
             return show(request, "refused_act.html", {"why": str(error)}, 422)
         return RedirectResponse(done, 303) if isinstance(done, str) else done
@@ -75,8 +85,7 @@ def acts(path: str, act: Callable[[Request, Form], Response | str]) -> Route:
 
 async def form_of(request: Request) -> Form:
     """The fields of a posted form."""
-    body = (await request.body()).decode("utf-8", "replace")
-    return {name: values[-1] for name, values in parse_qs(body, keep_blank_values=True).items()}
+    return read_form(request.headers.get("content-type", ""), await request.body()).fields
 
 
 def show(request: Request, template: str, data: Data, status: int = 200) -> HTMLResponse:

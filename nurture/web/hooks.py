@@ -49,7 +49,7 @@ async def _hook(site: Site, request: Request) -> Response:
     account = site.accounts.get(name)
     if account is None or not account.hook_secrets:
         variable = f"NURTURE_PROVIDERS__{name.upper().replace('-', '_')}__HOOK_SECRET"
-        log.warning("a report of %s was refused: set %s", name, variable)
+        log.warning("a report of %s was refused: set %s", name, variable, extra={"provider": name})
         return _no(401, f"no hook secret is set for {name}")
     try:
         body = await asyncio.wait_for(_body(request, provider.most), PATIENCE)
@@ -69,10 +69,10 @@ async def _hook(site: Site, request: Request) -> Response:
             await run_in_threadpool(provider.verify, raw, account, now)
             await run_in_threadpool(provider.greet, raw)
     except Unavailable as error:
-        log.warning("a report of %s waits: %s", name, error)
+        log.warning("a report of %s waits: %s", name, error, extra={"provider": name})
         return _no(provider.busy, "it cannot be checked now", {"Retry-After": "10"})
     except BadSignature as error:
-        log.warning("a report of %s was refused: %s", name, error)
+        log.warning("a report of %s was refused: %s", name, error, extra={"provider": name})
         challenge = {"WWW-Authenticate": error.challenge} if error.challenge else {}
         return _no(401, str(error), challenge)
     kept = {key: value for key, value in headers.items() if key not in ("authorization", "cookie")}

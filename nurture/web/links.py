@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from nurture.engine import answering, redeeming, wishing
+from nurture.engine import answering, preferring, redeeming
 from nurture.engine.deploy import afresh
 from nurture.errors import BadToken, Refused
 from nurture.journey.timing import zone
@@ -26,7 +26,7 @@ def routes(site: Site) -> list[Route]:
         Route("/c/{token}", in_thread(lambda request: _click(site, request)), methods=["GET", "HEAD"]),
         Route("/o/{token}.png", in_thread(lambda request: _countdown(site, request)), methods=["GET", "HEAD"]),
         Route("/u/{token}", in_thread(lambda request: _way_out(site, request)), methods=["GET", "HEAD"]),
-        Route("/u/{token}", with_form(lambda request, form: _wished(site, request, form)), methods=["POST"]),
+        Route("/u/{token}", with_form(lambda request, form: _preferred(site, request, form)), methods=["POST"]),
     ]
 
 
@@ -76,29 +76,29 @@ def _way_out(site: Site, request: Request) -> Response:
 
 
 def _preferences(site: Site, message: str, *, chosen: str = "", said: str = "") -> Response:
-    found = wishing.preferences(site.store, site.current(), message, site.now())
+    found = preferring.page(site.store, site.current(), message, site.now())
     if found is None:  # we signed it, so it is no wrong address: `nurture doctor` tells the two apart
         return page("gone.html", 410)
-    until = found.wishes.paused_until
+    until = found.preferences.paused_until
     paused = "" if until is None else in_words(until, zone(found.zone), found.language)
     return page(
-        "preferences.html", it=found, chosen=chosen if chosen in wishing.PAUSES else "", said=said, paused=paused,
+        "preferences.html", it=found, chosen=chosen if chosen in preferring.PAUSES else "", said=said, paused=paused,
         language=found.language,
     )  # fmt: skip
 
 
-def _wished(site: Site, request: Request, form: str) -> Response:
+def _preferred(site: Site, request: Request, form: str) -> Response:
     """What they chose on the page; any other POST unsubscribes, as RFC 8058 has it."""
     fields = parse_qs(form)
-    if "wish" not in fields:
+    if "want" not in fields:
         return _unsubscribe(site, request)
     try:
         message = site.links.read_unsubscribe(request.path_params["token"])
     except BadToken:
         return page("gone.html", 404)
-    wanted = fields["wish"][0]
+    wanted = fields["want"][0]
     try:
-        done = afresh(site.current, lambda running: wishing.wish(site.store, running, message, wanted, site.now()))
+        done = afresh(site.current, lambda running: preferring.prefer(site.store, running, message, wanted, site.now()))
     except Refused:
         return _preferences(site, message)
     return _preferences(site, message, said=wanted) if done else page("gone.html", 404)

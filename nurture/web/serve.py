@@ -43,7 +43,7 @@ def serving(app: ASGIApp, listening: socket.socket, proxies: Sequence[str] = ())
     Who asks is whoever connects, unless that is one of `proxies`: anybody can write X-Forwarded-For.
     """
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", server_header=False, ws="none",
+        app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False, ws="none",
         timeout_graceful_shutdown=LONGEST_GOODBYE, proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies),
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -8,8 +8,8 @@ from stage import LINKS, MONDAY, Stage
 from test_pages import SCREENS, faults_of, opened
 
 from nurture.engine.erasing import erase
+from nurture.engine.preferring import page, prefer
 from nurture.engine.why import why
-from nurture.engine.wishing import preferences, wish
 from nurture.errors import Refused
 from nurture.store.database import open_store
 
@@ -37,17 +37,17 @@ def house(migrated, tmp_path):
     store.close()
 
 
-def wished(stage, what, mail=None):
+def preferred(stage, what, mail=None):
     mail = mail or stage.delivered[0]
-    assert wish(stage.store, stage.deployed, mail.id, what, stage.now)
+    assert prefer(stage.store, stage.deployed, mail.id, what, stage.now)
 
 
 def test_a_pause_holds_what_comes_next_and_a_yes_is_mailed_when_it_is_over(stage):
-    wished(stage, "week")
+    preferred(stage, "week")
     stage.answer(stage.mail("Question"), "home")
     stage.after(days=6, hours=23)
     assert stage.subjects() == ["Question"]
-    assert stage.story()["wishes"]["paused_until"] == "2026-06-08T10:00:00Z"
+    assert stage.story()["preferences"]["paused_until"] == "2026-06-08T10:00:00Z"
     told = why(stage.store, stage.deployed, "ann@example.com", stage.now)["places"][0]["next"]["why_not_sooner"]
     assert any("paused by themselves until 08 Jun 2026 10:00 UTC" in one for one in told)
     stage.after(hours=2)
@@ -55,19 +55,19 @@ def test_a_pause_holds_what_comes_next_and_a_yes_is_mailed_when_it_is_over(stage
 
 
 def test_a_pause_that_is_ended_early_lets_go_what_only_it_held(stage):
-    wished(stage, "month")
+    preferred(stage, "month")
     stage.answer(stage.mail("Question"), "home")
     stage.after(days=1)
-    wished(stage, "on")
+    preferred(stage, "on")
     stage.work()
     assert stage.subjects() == ["Question", "Tour"]
 
 
 def test_a_month_that_becomes_a_week_ends_after_the_week(stage):
-    wished(stage, "month")
+    preferred(stage, "month")
     stage.answer(stage.mail("Question"), "home")
     stage.work()
-    wished(stage, "week")
+    preferred(stage, "week")
     stage.until(MONDAY + timedelta(days=7, minutes=1))
     assert stage.subjects() == ["Question", "Tour"]
 
@@ -76,7 +76,7 @@ def test_what_is_planned_already_does_not_leave_in_a_pause(stage):
     stage.answer(stage.mail("Question"), "home")
     stage._tick()  # planned, and not handed over
     stage.sender.turn(stage.deployed, stage.now)  # written, and in the sender's hands
-    wished(stage, "week")
+    preferred(stage, "week")
     stage.after(days=6)
     assert stage.subjects() == ["Question"]
     stage.after(days=2)
@@ -84,18 +84,18 @@ def test_what_is_planned_already_does_not_leave_in_a_pause(stage):
 
 
 def test_fewer_is_one_mail_in_a_week(stage):
-    wished(stage, "fewer")
+    preferred(stage, "fewer")
     stage.answer(stage.mail("Question"), "home")
     stage.after(days=6)
     assert stage.subjects() == ["Question"]
     stage.after(days=1, minutes=1)
     assert stage.subjects() == ["Question", "Tour"]
-    wished(stage, "usual")
-    assert stage.story()["wishes"]["days_apart"] is None
+    preferred(stage, "usual")
+    assert stage.story()["preferences"]["days_apart"] is None
 
 
 def test_nothing_of_a_sequence_ends_it_and_it_does_not_begin_again(stage):
-    wished(stage, "without")
+    preferred(stage, "without")
     assert stage.place("ladder")["ended"] == "removed"
     stage.after(days=30)
     assert stage.subjects() == ["Question"]
@@ -105,9 +105,9 @@ def test_nothing_of_a_sequence_ends_it_and_it_does_not_begin_again(stage):
 
 def test_nobody_asks_for_what_is_not_there_and_no_mail_of_nobody_asks(stage):
     with pytest.raises(Refused):
-        wish(stage.store, stage.deployed, stage.delivered[0].id, "everything", stage.now)
-    assert not wish(stage.store, stage.deployed, "nothing", "week", stage.now)
-    assert preferences(stage.store, stage.deployed, "nothing", stage.now) is None
+        prefer(stage.store, stage.deployed, stage.delivered[0].id, "everything", stage.now)
+    assert not prefer(stage.store, stage.deployed, "nothing", "week", stage.now)
+    assert page(stage.store, stage.deployed, "nothing", stage.now) is None
 
 
 def test_the_page_shows_and_only_a_post_does(house):
@@ -116,10 +116,10 @@ def test_the_page_shows_and_only_a_post_does(house):
     assert f"{LINKS.unsubscribe(mail.id)}?pause=week" in mail.html
     shown = house.nobody.get(f"{link}?pause=week").text
     assert 'value="week" required checked' in shown
-    assert house.story()["wishes"]["paused_until"] is None
-    assert "No mail comes before Monday 8 June, 10:00." in house.nobody.post(link, data={"wish": "week"}).text
+    assert house.story()["preferences"]["paused_until"] is None
+    assert "No mail comes before Monday 8 June, 10:00." in house.nobody.post(link, data={"want": "week"}).text
     assert "Go on now" in house.nobody.get(link).text
-    assert house.nobody.post(link, data={"wish": "nonsense"}).status_code == 200
+    assert house.nobody.post(link, data={"want": "nonsense"}).status_code == 200
     assert house.story()["status"] == "active"
     house.work()
     assert "which does nothing by itself" in str(house.story()["events"])
@@ -131,8 +131,8 @@ def test_the_page_shows_and_only_a_post_does(house):
 
 def test_who_asks_to_be_erased_is_on_the_dashboard_and_nothing_is_taken_away_by_a_forwarded_mail(house):
     link = LINKS.unsubscribe(house.delivered[0].id).removeprefix("https://go.example.com")
-    assert "A person writes to your own address first" in house.nobody.post(link, data={"wish": "erase"}).text
-    assert house.story()["wishes"]["asks"] == ["erase"]
+    assert "A person writes to your own address first" in house.nobody.post(link, data={"want": "erase"}).text
+    assert house.story()["preferences"]["asks"] == ["erase"]
     assert "ann@example.com asked to be erased." in house.browser("admin").get("/").text
     assert erase(house.store, house.deployed, "ann@example.com", house.now, by="test") is not None
     assert "asked to be erased" not in house.browser("view").get("/").text

@@ -10,7 +10,7 @@ from nurture.engine.deploy import deciding
 from nurture.errors import Refused
 from nurture.journey.advance import PAUSED
 from nurture.journey.branching import Case, end
-from nurture.journey.enrollment import Wishes
+from nurture.journey.enrollment import Preferences
 from nurture.language.sequence import ENGLISH
 from nurture.store import enrollments, events, messages, people, wakeups
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from nurture.journey.enrollment import Subscriber
     from nurture.store.database import Store
 
-Wish = Literal["week", "month", "on", "fewer", "usual", "without", "copy", "erase"]
-WISHES: dict[str, Wish] = {
+Choice = Literal["week", "month", "on", "fewer", "usual", "without", "copy", "erase"]
+CHOICES: dict[str, Choice] = {
     "week": "week", "month": "month", "on": "on", "fewer": "fewer", "usual": "usual", "without": "without",
     "copy": "copy", "erase": "erase",
 }  # fmt: skip
@@ -34,18 +34,18 @@ FEWER = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Preferences:
+class Page:
     """What the page of one person shows. `inside`: whether they are in the sequence that brought them here."""
 
     sequence: str
     inside: bool
-    wishes: Wishes
+    preferences: Preferences
     active: bool
     language: str
     zone: str
 
 
-def preferences(store: Store, deployed: Deployed, message: str, now: datetime) -> Preferences | None:
+def page(store: Store, deployed: Deployed, message: str, now: datetime) -> Page | None:
     """What holds for the person this mail went to; None when no such mail is known, or they were erased."""
     with store.read() as tx:
         found = _whose(tx, message, lock=False)
@@ -55,13 +55,13 @@ def preferences(store: Store, deployed: Deployed, message: str, now: datetime) -
         places = [place for place in enrollments.every_pass(tx, person.id) if place.sequence == name]
     sequence = deployed.sequences.get(name)
     sequence = None if sequence is None else sequence.in_language(person.attributes.get("language"))
-    wishes = person.wishes
-    if wishes.paused_until is not None and wishes.paused_until <= now:
-        wishes = replace(wishes, paused_until=None)
-    return Preferences(
+    preferences = person.preferences
+    if preferences.paused_until is not None and preferences.paused_until <= now:
+        preferences = replace(preferences, paused_until=None)
+    return Page(
         sequence=name if sequence is None else sequence.title or name,
-        inside=any(place.ended is None for place in places) and name not in wishes.without,
-        wishes=wishes,
+        inside=any(place.ended is None for place in places) and name not in preferences.without,
+        preferences=preferences,
         active=person.status == "active",
         language=ENGLISH if sequence is None else sequence.language,
         zone=str(person.attributes.get("timezone") or deployed.rules.zone),
@@ -78,9 +78,9 @@ def _whose(tx: Connection, message: str, *, lock: bool) -> tuple[Subscriber, str
     return None if person.status == people.ERASED else (person, row.sequence)
 
 
-def wish(store: Store, deployed: Deployed, message: str, wanted: str, now: datetime) -> bool:
+def prefer(store: Store, deployed: Deployed, message: str, wanted: str, now: datetime) -> bool:
     """Do what the person this mail went to asks for; False when no such mail is known. Doing it twice is harmless."""
-    what = WISHES.get(wanted)
+    what = CHOICES.get(wanted)
     if what is None:
         raise Refused(f"'{wanted}' is nothing one can ask for here")
     with deciding(store, deployed) as tx:
@@ -88,7 +88,7 @@ def wish(store: Store, deployed: Deployed, message: str, wanted: str, now: datet
         if found is None:
             return False
         person, sequence = found
-        before = person.wishes
+        before = person.preferences
         match what:
             case "week" | "month":
                 after = _pause(tx, person, now + PAUSES[what])
@@ -103,7 +103,7 @@ def wish(store: Store, deployed: Deployed, message: str, wanted: str, now: datet
             case "copy" | "erase":
                 # whoever was forwarded a mail has this page too, so nothing is shown or taken away by it alone
                 after = replace(before, asks=before.asks | {what})
-        people.wish(tx, person.id, after)
+        people.prefer(tx, person.id, after)
         people.seen(tx, {person.id: now})
         note = events.Recorded(
             kind="wished", at=now, received_at=now, subscriber=person.id, sequence=sequence, reason=_words(what, after)
@@ -112,7 +112,7 @@ def wish(store: Store, deployed: Deployed, message: str, wanted: str, now: datet
     return True
 
 
-def _words(what: Wish, after: Wishes) -> str:
+def _words(what: Choice, after: Preferences) -> str:
     until = after.paused_until
     return {
         "on": "ended their pause",
@@ -124,21 +124,21 @@ def _words(what: Wish, after: Wishes) -> str:
     }.get(what, "" if until is None else f"{PAUSED} {until:%d %b %Y %H:%M} UTC")
 
 
-def _pause(tx: Connection, person: Subscriber, until: datetime) -> Wishes:
+def _pause(tx: Connection, person: Subscriber, until: datetime) -> Preferences:
     messages.put_off(tx, person.id, until, f"{PAUSED} {until:%d %b %Y %H:%M} UTC")
     _held_until(tx, person, until)
-    return replace(person.wishes, paused_until=until)
+    return replace(person.preferences, paused_until=until)
 
 
-def _go_on(tx: Connection, person: Subscriber, now: datetime) -> Wishes:
+def _go_on(tx: Connection, person: Subscriber, now: datetime) -> Preferences:
     """What only the pause held is due now; a wait that is not over goes on."""
-    until = person.wishes.paused_until
+    until = person.preferences.paused_until
     if until is None or until <= now:
-        return replace(person.wishes, paused_until=None)
+        return replace(person.preferences, paused_until=None)
     messages.put_off(tx, person.id, now, "they ended their pause", where=PAUSED)
     _held_until(tx, person, now)
     wakeups.want(tx, "tick", "send")
-    return replace(person.wishes, paused_until=None)
+    return replace(person.preferences, paused_until=None)
 
 
 def _held_until(tx: Connection, person: Subscriber, moment: datetime) -> None:
@@ -151,7 +151,7 @@ def _held_until(tx: Connection, person: Subscriber, moment: datetime) -> None:
     enrollments.save(tx, held)
 
 
-def _leave(tx: Connection, deployed: Deployed, person: Subscriber, name: str, now: datetime) -> Wishes:
+def _leave(tx: Connection, deployed: Deployed, person: Subscriber, name: str, now: datetime) -> Preferences:
     why = "they asked for nothing more of this sequence"
     sequence = deployed.sequences.get(name)
     inside = [p for p in enrollments.every_pass(tx, person.id) if p.sequence == name and p.ended is None]
@@ -159,4 +159,4 @@ def _leave(tx: Connection, deployed: Deployed, person: Subscriber, name: str, no
         case = Case(sequence, deployed.rules.facts(person), now)
         enrollments.save(tx, [end(case, place, "removed", why)[0] for place in inside])
     messages.cancel(tx, {place.id: "" for place in inside}, why)
-    return replace(person.wishes, without=person.wishes.without | {name})
+    return replace(person.preferences, without=person.preferences.without | {name})
