@@ -9,7 +9,7 @@ from nurture.rehearsal.stories import tell
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("sequences", "templates", "files")
-EXAMPLES = ("home-loan", "free-guide", "trial")
+EXAMPLES = ("home-loan", "free-guide", "trial", "challenge")
 
 
 def project():
@@ -40,7 +40,7 @@ def test_each_step_has_a_template_and_each_template_a_step(name):
 
 def test_only_one_example_starts_when_someone_joins():
     starts = {name: [one.kind for one in sequence.start.when] for name, sequence in project().sequences.items()}
-    assert starts == {"home-loan": ["joined"], "free-guide": ["tag"], "trial": ["event"]}
+    assert starts == {"home-loan": ["joined"], "free-guide": ["tag"], "trial": ["event"], "challenge": ["manual"]}
 
 
 def test_the_downloads_are_small():

@@ -227,7 +227,7 @@ def demo(
         come(engine, Imagined("Sam", YOU, "keen", "Europe/London"), _first(engine), time())
         code = stop_on_signals(engine.stop)
         stack.enter_context(running(engine, {"people": people.act}))
-        show = pages.Show(engine, inbox, people, everyone, time)
+        show = pages.Show(engine, inbox, people, time)
         site = Site(store, engine.current, links, inbox, {}, time)
         stack.enter_context(serving(build(site, pages.routes(show), framed=True), listening))
         say.say(f"The demo is at {own}/demo. Nothing leaves this machine. Ctrl+C stops it.")

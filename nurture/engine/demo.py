@@ -15,9 +15,9 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
-from nurture.engine import answering, enroll
-from nurture.language.kinds import HOSTED, OUTSIDE
-from nurture.store import messages, people
+from nurture.engine import answering, enroll, signing
+from nurture.language.kinds import CONFIRM, HOSTED, OUTSIDE
+from nurture.store import friends, messages, people
 
 if TYPE_CHECKING:
     from nurture.engine.inbox import Inbox
@@ -154,10 +154,16 @@ class Crowd:
         self._engine = engine
         self._inbox = inbox
         self._people = {person.email: person for person in people}
+        self._friends = 0
         self._dice = random.Random(seed)  # noqa: S311 - imagined people, not secrets
         self._seen: set[str] = set()
         self._plans: list[tuple[datetime, str, str, Row]] = []
         self._coming = self._arrivals(people, engine.now())
+
+    @property
+    def people(self) -> list[Imagined]:
+        """All who are imagined by now, friends who were brought among them."""
+        return list(self._people.values())
 
     def act(self) -> None:
         """Everyone whose moment has come does what they had in mind."""
@@ -224,12 +230,35 @@ class Crowd:
                 self._click(row, method, "40.94.0.7", SCANNER, now)
         elif step.ask.kind == "poll":
             answering.answer(engine.store, deployed, row.id, self._dice.choice(list(step.ask.answers)), now)
+        elif step.ask.kind == "refer":
+            self._bring_friends(row, step, now)
+        elif step.ask.kind == CONFIRM:
+            signing.confirm(engine.store, deployed, row.id, row.id, "", now)
         elif step.ask.kind in HOSTED:
             answering.answer(engine.store, deployed, row.id, None, now, self._typed(step))
         else:
             self._click(row, "GET", f"203.0.113.{self._dice.randrange(1, 250)}", AGENT, now)
             if step.ask.kind in OUTSIDE:
                 self.product_reports(row, now)
+
+    def _bring_friends(self, row: Row, step: Step, now: datetime) -> None:
+        """Friends sign up by this person's own link. They get a mail that asks whether it was them, like anybody."""
+        engine, deployed = self._engine, self._engine.current()
+        form = deployed.project.people.signups.get(step.ask.signup)
+        with engine.store.read() as tx:
+            link = friends.of_people(tx, [row.subscriber]).get((row.subscriber, row.sequence))
+            came = 0 if link is None else len(friends.of_link(tx, link.id))
+        if form is None or link is None:
+            return
+        for _ in range(step.ask.friends - came):
+            name = NAMES[self._friends % len(NAMES)]
+            self._friends += 1
+            friend = Imagined(name, f"{name.lower()}.{self._friends}@example.com", "keen", self._dice.choice(ZONES))
+            self._people[friend.email] = friend
+            known = {"first_name": name} if "first_name" in form.asks else {}
+            # each in a browser of their own: two from one place would not both count
+            source = signing.Came(client=friend.email, friend_of=link.id)
+            signing.sign_up(engine.store, deployed, form, friend.email, known, source, now)
 
     def _typed(self, step: Step) -> dict[str, object]:
         """What they type into a form: one of what can be chosen, and nothing where something would be made up."""

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from nurture.engine import answering, enroll
-from nurture.engine.demo import YOU, Crowd, FastTime, Imagined
+from nurture.engine.demo import YOU, Crowd, FastTime
 from nurture.errors import BadToken, NurtureError
 from nurture.language.graph import svg
 from nurture.language.kinds import CLICKED, OUTSIDE
@@ -48,7 +48,6 @@ class Show:
     engine: Engine
     inbox: Inbox
     crowd: Crowd
-    people: list[Imagined]
     time: FastTime
 
 
@@ -97,12 +96,12 @@ def _state(show: Show, request: Request) -> dict[str, object]:
         names = people.by_ids(tx, sorted({row.subscriber for row in log if row.subscriber}))
         mine = people.by_email(tx, YOU)
         places = enrollments.every_pass(tx, mine.id) if mine is not None else []
-    known = {person.email: person.name for person in show.people} | {YOU: "You"}
+    known = {person.email: person.name for person in show.crowd.people} | {YOU: "You"}
     sequences = show.engine.current().ladders
     return {
         "now": show.time().isoformat(),
         "speed": show.time.speed,
-        "people": len(show.people),
+        "people": len(show.crowd.people),
         "totals": {
             "mails": sum(sum(steps.values()) for steps in asked.values()),
             "kept": sum(sum(steps.values()) for steps in kept.values()),
