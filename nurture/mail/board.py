@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nurture.mail.slots import Slots
 
 # no blank lines inside: one would end an HTML block in Markdown
-TABLE = '<table width="100%" cellpadding="6" cellspacing="0" border="0">{rows}</table>'
+TABLE = '<table width="100%" cellpadding="6" cellspacing="0" border="0" style="margin:0 0 18px">{rows}</table>'
 ROW = '<tr><td width="12%">{place}.</td><td>{who}</td><td width="15%" align="right">{friends}</td></tr>'
 OWN = (
     '<tr><td width="12%"><b>{place}.</b></td><td><b>{who} ({you})</b></td>'
