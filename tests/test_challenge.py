@@ -172,8 +172,15 @@ def test_from_the_form_to_the_course_with_three_friends(browser, house):
     assert told["valid"] and f"{ends:%A} {ends.day} {ends:%B}, {ends:%H:%M}" in course.text
     picture = re.search(r"https://go\.example\.com(/o/[^\"]+\.png)", course.html)[1]
     assert house.web.get(picture).content == countdown(ends - house.now, "en")
-    click = re.search(r"https://go\.example\.com(/c/\S+)", course.text)[1]
+    house.until(ends - timedelta(hours=12))
+    last = house.latest("The challenge price ends")
+    assert last.subject.endswith(f"{ends:%A} {ends.day} {ends:%B}, {ends:%H:%M}")
+    assert house.web.get("/api/offers/together?email=ann@example.com", headers=TOKEN).json() == told
+    clicks = [re.search(r"https://go\.example\.com(/c/\S+)", mail.text)[1] for mail in (course, last)]
+    for seconds, leads in ((1, True), (0, False)):
+        house.now = ends - timedelta(seconds=seconds)
+        assert [bool(house.web.get(click).headers.get("location")) for click in clicks] == [leads, leads]
+    assert "This offer has ended" in house.web.get(clicks[0]).text
     house.now = ends - timedelta(seconds=1)
-    assert house.web.get(click).headers["location"].startswith("https://brightline.example/course/join")
     house.tells("bought", product="course")
     assert house.place("challenge")["ended"] == "goal"

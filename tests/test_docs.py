@@ -53,7 +53,8 @@ def sequences():
 @pytest.mark.parametrize(("text", "words"), list(sequences()))
 def test_every_ladder_in_the_docs_passes_check_and_its_stories(text, words):
     files = {
-        "people.yaml": (ROOT / "people.yaml").read_bytes(),
+        # its form begins a ladder that does not stand beside the one shown
+        "people.yaml": (ROOT / "people.yaml").read_bytes().replace(b"    start: challenge\n", b""),
         "sequences/shown.yaml": text.encode(),
         "files/checklist.pdf": b"",
     }

@@ -62,8 +62,8 @@ def edit(project, path, old, new):
 
 def test_the_first_page_is_the_first_mail(client):
     page = client.get("/")
-    assert page.url.path == "/see/free-guide/guide"
-    assert "Here is your guide: the calm money week" in page.text
+    assert page.url.path == "/see/challenge/why"
+    assert "Day 1: what is this week for" in page.text
 
 
 def test_every_mail_of_every_person_is_shown_or_it_is_said_why_not(client, desk):

@@ -1,12 +1,17 @@
 """Friends: only who confirmed and did something counts, once, for one person; and the ladder hears of it."""
 
 import pytest
-from stage import PEOPLE, Stage
+from stage import LINKS, PEOPLE, Stage
 from test_erasing import everything_kept
 from test_signup import FORMS, confirm, sign_up
 
 from nurture.engine import inviting
+from nurture.engine.demo import Crowd, Imagined
+from nurture.engine.deploy import Current
 from nurture.engine.erasing import erase
+from nurture.engine.inbox import Inbox
+from nurture.engine.run import Engine
+from nurture.providers.base import Account
 from nurture.rehearsal.stories import tell
 from nurture.store import friends, people
 
@@ -206,3 +211,21 @@ def test_who_is_erased_leaves_no_words_and_their_friends_stay_counted(stage):
     assert inviting.board(stage.store, stage.deployed, "bring").lines == ()
     assert "*" in {one.who for one in inviting.inviting(stage.store, stage.deployed, stage.mail("More").id).visitors}
     assert confirm(stage, stage.mail(CONFIRM, "bob@example.com")) is None
+
+
+def test_imagined_people_of_the_demo_bring_friends_by_their_own_link(store):
+    asked = LADDER.replace("friends: 2}", "friends: 2, size: 1}").replace("friends: 3}", "friends: 3, size: 1}")
+    files = {"people.yaml": PEOPLE + FORMS.replace(b", start: ladder", b""), "templates/invite.md": INVITE}
+    stage = Stage(store, {"bring": asked, "welcome": WELCOME}, templates=files)
+    current = Current(store, stage.rules)
+    engine = Engine(store, current, LINKS, stage.provider, Account("outbox"), now=lambda: stage.now)
+    inbox = Inbox(store)
+    crowd = Crowd(engine, inbox, [Imagined("Ann", "ann@example.com", "keen", "Europe/London")], seed=1)
+    for _ in range(120):
+        crowd.act()
+        stage.after(hours=1)
+    assert stage.subjects() == ["Invite", "More", "Thanks"]
+    assert len(crowd.people) == 4
+    assert inviting.board(store, stage.deployed, "bring").lines[0].friends == 3
+    inbox.close()
+    stage.close()
