@@ -236,6 +236,7 @@ def test_exported_pages_work_from_the_disk(browser, project, tmp_path):
     page, faults = window.new_page(), []
     page.on("pageerror", lambda fault: faults.append(str(fault)))
     page.goto((tmp_path / "out/index.html").as_uri())
+    page.get_by_role("link", name="free-guide").click()
     page.locator("#steps a", has_text="worry").click()
     expect(page.frame_locator("#html").get_by_role("link", name="Saving never gets started")).to_be_visible()
     page.get_by_role("tab", name="source").click()
