@@ -109,6 +109,7 @@ def databases():
 def opened(url: str):
     from nurture.engine.deploy import Current
     from nurture.engine.rules import Rules
+    from nurture.engine.run import settle_in
     from nurture.store import deploys
     from nurture.store.database import open_store
 
@@ -121,7 +122,9 @@ def opened(url: str):
     with store.write() as tx:
         deploys.save(tx, files, NOW)
     try:
-        yield store, Current(store, Rules(postal_address="1 Example Street"))()
+        deployed = Current(store, Rules(postal_address="1 Example Street"))()
+        settle_in()  # as `nurture run` does
+        yield store, deployed
     finally:
         store.close()
 

@@ -57,7 +57,7 @@ def run(
     """Run the engine: the clock, the mail, the web. SIGTERM stops it in order."""
     from nurture.engine.cluster import clustered
     from nurture.engine.presence import present
-    from nurture.engine.run import flag_on_hangup, running, stop_on_signals
+    from nurture.engine.run import flag_on_hangup, running, settle_in, stop_on_signals
 
     at: At = context.obj
     settings = at.with_flags(host=host, port=port)
@@ -89,6 +89,7 @@ def run(
         elif only != "web":
             stack.enter_context(running(engine))
         where = _serve(stack, at, engine, listening, accounts) if listening is not None else ""
+        settle_in()
         names = ", ".join(deployed.project.sequences) or "no sequence"
         runs_so = f"Nurture runs {names} over {settings.provider}{where and f', at {where}'}."
         at.tell(f"{runs_so} Ctrl+C stops it.", provider=settings.provider, address=where or None)

@@ -6,6 +6,7 @@ is gone within thirty seconds. A second signal leaves at once; even then nothing
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -76,6 +77,14 @@ class Engine:
     """By provider, as settings name them now: a key may be replaced while the engine runs."""
     ended_by: list[str] = field(default_factory=list)
     """Why the engine stopped by itself; empty when it was asked to."""
+
+
+def settle_in() -> None:
+    """Leave what is loaded by now out of garbage collections: a program that runs for days has no use for looking at
+    its own modules again with every few hundred decisions, which took an eighth of their time. For whoever owns the process.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager
