@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -27,7 +28,8 @@ def on_all_cores(work: Callable[[Part], Result], parts: Sequence[Part]) -> Itera
     if cores < 2:
         return map(work, parts)
     _work[:] = [work]
-    pool = ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=_left_to_the_parent)
+    gc.freeze()  # children share what is here until someone writes to it, and a collection writes to everything
+    pool = ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=_a_child)
     return _closing(pool, pool.map(_do, parts))
 
 
@@ -36,10 +38,12 @@ def _closing(pool: ProcessPoolExecutor, results: Iterator[Result]) -> Iterator[R
         yield from results
     finally:
         pool.shutdown(cancel_futures=True)
+        gc.unfreeze()
 
 
-def _left_to_the_parent() -> None:
-    """Ctrl+C reaches every process of a terminal; one of them says so."""
+def _a_child() -> None:
+    """Ctrl+C reaches every process of a terminal; one of them says so. Short lives need few collections."""
+    gc.set_threshold(100_000)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
