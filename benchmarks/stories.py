@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from machines import ROOT
+ROOT = Path(__file__).resolve().parent.parent
 
 SEQUENCE = ROOT / "sequences/home-loan.yaml"
 

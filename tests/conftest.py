@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from doors import House
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import create_engine, text
 
@@ -156,6 +157,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             opened.queue_wakeups()
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def house(migrated: Path, tmp_path: Path) -> Iterator[House]:
+    """A whole web, on SQLite: for questions to the web. What the store promises is asked of both databases."""
+    shutil.copy(migrated, tmp_path / "house.db")
+    opened = open_store(f"sqlite:///{tmp_path}/house.db")
+    built = House(opened)
+    yield built
+    built.close()
+    opened.close()
 
 
 def _fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:

@@ -14,24 +14,11 @@ from starlette.routing import Route
 from nurture.engine import access, passwords
 from nurture.errors import Refused, StoreError
 from nurture.store import audit, operators
-from nurture.store.database import open_store
 from nurture.web.app import application
 from nurture.web.doors import ROWS, Doors
 from nurture.web.tries import Tries
 
 PAGES = [row.path for row in ROWS if row.title]
-
-
-@pytest.fixture
-def house(migrated, tmp_path):
-    """On SQLite: these are questions to the web. What the store promises is asked of both databases below."""
-    path = tmp_path / "nurture.db"
-    path.write_bytes(migrated.read_bytes())
-    store = open_store(f"sqlite:///{path}")
-    built = House(store)
-    yield built
-    built.close()
-    store.close()
 
 
 @contextmanager

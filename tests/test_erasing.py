@@ -5,7 +5,7 @@ import json
 from io import StringIO
 
 import pytest
-from doors import LADDER, House, csrf
+from doors import LADDER, csrf
 from sqlalchemy import text
 from stage import LINKS, Stage
 
@@ -17,7 +17,6 @@ from nurture.engine.inbox import Inbox
 from nurture.engine.receive import receive
 from nurture.errors import Refused, Unavailable
 from nurture.store import answers, audit, enrollments, hooks, messages, notices, people, suppressions
-from nurture.store.database import open_store
 from nurture.store.tables import metadata
 
 EMAIL = "annemarie.fox@example.com"
@@ -30,17 +29,6 @@ def stage(store):
     built = Stage(store, {"ladder": LADDER})
     yield built
     built.close()
-
-
-@pytest.fixture
-def house(migrated, tmp_path):
-    path = tmp_path / "nurture.db"
-    path.write_bytes(migrated.read_bytes())
-    store = open_store(f"sqlite:///{path}")
-    built = House(store)
-    yield built
-    built.close()
-    store.close()
 
 
 def gone(stage, email=EMAIL, **more):

@@ -4,14 +4,13 @@ import json
 from datetime import timedelta
 
 import pytest
-from doors import LADDER, House, csrf
+from doors import LADDER, csrf
 from stage import MONDAY, Stage
 
 from nurture.engine.byhand import by_hand
 from nurture.engine.why import why
 from nurture.errors import Refused
 from nurture.store import audit, pauses, people
-from nurture.store.database import open_store
 
 SCRIPT = "<svg onload=alert(1)>"
 
@@ -23,17 +22,6 @@ def stage(store):
     built.work()
     yield built
     built.close()
-
-
-@pytest.fixture
-def house(migrated, tmp_path):
-    path = tmp_path / "nurture.db"
-    path.write_bytes(migrated.read_bytes())
-    store = open_store(f"sqlite:///{path}")
-    built = House(store)
-    yield built
-    built.close()
-    store.close()
 
 
 def told(stage, email="ann@example.com"):
