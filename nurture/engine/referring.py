@@ -64,9 +64,6 @@ def tell(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH)
 
     In a transaction of its own: two people who brought each other must not wait for each other's rows.
     """
-    with store.read() as tx:
-        if not friends.any_uncounted(tx):
-            return 0
     told = 0
     with deciding(store, deployed) as tx:
         waiting = friends.uncounted(tx, batch)

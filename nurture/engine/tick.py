@@ -13,10 +13,10 @@ from nurture.engine.deploy import deciding
 from nurture.engine.judging import judged_clicks
 from nurture.engine.moving import Carried, carry
 from nurture.engine.referring import tell
-from nurture.engine.signing import forget
+from nurture.engine.signing import forget, forgets_at
 from nurture.engine.stopping import grade
 from nurture.journey.events import Event, Kind
-from nurture.store import enrollments, events
+from nurture.store import enrollments, events, friends
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,10 +43,12 @@ class Ticked:
 
 def tick(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH) -> Ticked:
     """One pass: verdicts first, since a yes that was given in time goes before the no."""
-    told = tell(store, deployed, now)
-    forget(store, now)
-    if not _anything_due(store, now):
-        return Ticked(decided=told, more=told > 0)
+    friends_wait, forms_are_over, anything = _look(store, now)
+    told = tell(store, deployed, now) if friends_wait else 0
+    if forms_are_over:
+        forget(store, now)
+    if not anything and not told:
+        return Ticked()
     with deciding(store, deployed) as tx:
         settled = events.to_judge(tx, now, batch)
         clicks = [row for row in settled if row.kind == Kind.CLICKED]
@@ -62,14 +64,17 @@ def tick(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH)
         decided=told + judged.decided + carried.decided,
         planned=judged.planned + carried.planned,
         ended=judged.ended + carried.ended,
-        more=len(settled) == batch or len(due) == batch,
+        more=told > 0 or len(settled) == batch or len(due) == batch,
     )
 
 
-def _anything_due(store: Store, now: datetime) -> bool:
+def _look(store: Store, now: datetime) -> tuple[bool, bool, bool]:
+    """Whether a friend is to be counted, a form to be forgotten, a click or a person due: one look, each by an index."""
     with store.read() as tx:
-        first = [moment for moment in (enrollments.peek(tx), events.peek(tx)) if moment is not None]
-    return any(moment <= now for moment in first)
+        moments = (forgets_at(tx), enrollments.peek(tx), events.peek(tx))
+        friend = friends.any_uncounted(tx)
+    form, *first = (moment is not None and moment <= now for moment in moments)
+    return friend, form, any(first)
 
 
 def _priority(deployed: Deployed, name: str) -> int:
