@@ -3,15 +3,21 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint crash bench cluster clean
+# A container may forbid it, and then every process of a test, and every worker, compiles the program again.
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: demo test lint tools crash bench cluster clean
 
 demo: $(READY)
 	$(BIN)/nurture demo
 
-test: $(READY) lint
+test:
+	$(MAKE) --jobs=2 lint tools
+	$(BIN)/pytest -n 5 --dist worksteal
+
+tools:
 	.ci/system
 	.ci/editor
-	$(BIN)/pytest -n 6 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

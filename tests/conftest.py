@@ -10,14 +10,16 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
+import psycopg
 import pytest
 from doors import House
 from playwright.sync_api import Browser, sync_playwright
-from sqlalchemy import create_engine, text
 
+from nurture.cli.main import run
 from nurture.engine import cluster
 from nurture.store.database import Store, open_store
 
@@ -29,6 +31,16 @@ CLUSTERED = {"test_engine", "test_advance_asks"}
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("NURTURE_")]:
         del os.environ[name]  # a developer's own settings must not reach the tests
+    _trust_one_authority()
+
+
+def _trust_one_authority() -> None:
+    """No test asks a server of the world: to read all its authorities takes 40 ms a client, and there are thousands."""
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----\n")
+    one = Path(tempfile.gettempdir()) / f"nurture-authority-{os.getuid()}.pem"
+    one.write_text(first + end)
+    os.environ.pop("SSL_CERT_DIR", None)
+    os.environ["SSL_CERT_FILE"] = str(one)
 
 
 def _binaries() -> Path:
@@ -54,7 +66,11 @@ class Server:
             self.who = {"user": "postgres", "group": group, "extra_groups": [], "cwd": self.folder}
         data = str(self.folder / "data")
         self._run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
-        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200"
+        # Without autovacuum, as it would learn from one test's rows how to read those of the next.
+        options = (
+            f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200 "
+        )
+        options += "-c autovacuum=off"
         self._run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def url(self, database: str) -> str:
@@ -115,11 +131,73 @@ class Locked:
 
 
 def _make_database(admin: str, pattern: str, name: str, template: str | None) -> str:
-    engine = create_engine(admin.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else "")))
-    engine.dispose()
+    _say(admin, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     return pattern.format(name)
+
+
+def _say(url: str, *statements: str) -> list[object]:
+    """The first value that each statement answers, None where it answers nothing."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        answers = [connection.execute(statement.encode()) for statement in statements]
+        return [next(iter(answer.fetchone() or ()), None) if answer.description else None for answer in answers]
+
+
+KEEP = """
+CREATE SCHEMA kept;
+CREATE TABLE kept.alembic_version AS TABLE public.alembic_version;
+CREATE TABLE kept.installation AS TABLE public.installation;
+"""
+CLEAR = """
+DO $$ DECLARE t text; full_ boolean; BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET LOCAL session_replication_role = replica;
+    FOR t IN SELECT format('public.%I', tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE 'SELECT EXISTS (SELECT FROM ' || t || ')' INTO full_;
+        IF full_ THEN EXECUTE 'TRUNCATE ' || t || ' CASCADE'; END IF;
+    END LOOP;
+    PERFORM setval(format('public.%I', sequencename)::regclass, 1, false) FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL;
+    INSERT INTO public.alembic_version TABLE kept.alembic_version;
+    INSERT INTO public.installation TABLE kept.installation;
+END $$
+"""
+SHAPE = """
+SELECT md5(string_agg(c.relname || '.' || a.attname || a.atttypid || a.attnotnull, ',' ORDER BY c.relname, a.attname))
+    || (SELECT count(*) FROM pg_trigger) || (SELECT count(*) FROM pg_constraint)
+    || (SELECT coalesce(string_agg(description, ','), '') FROM pg_description WHERE objoid >= 16384)
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace
+"""
+
+
+class Databases:
+    """PostgreSQL databases for one worker's tests: one that a test has left is emptied for the next, as making one takes
+    longer than most tests. One whose tables a test has changed is thrown away."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.free: list[str] = []
+        self.shape: object = None
+
+    def take(self) -> str:
+        if self.free:
+            return self.free.pop()
+        url = _make_database(self.pattern.format("postgres"), self.pattern, f"t{uuid.uuid4().hex[:12]}", TEMPLATE)
+        *_, self.shape = _say(url, *KEEP.strip().splitlines(), SHAPE)
+        return url
+
+    def give_back(self, url: str) -> None:
+        [shape] = _say(url, SHAPE)
+        if shape == self.shape:
+            _say(url, CLEAR)
+            self.free.append(url)
+        else:
+            name = url.partition("?")[0].rpartition("/")[2]
+            _say(self.pattern.format("postgres"), f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def databases(server: str) -> Databases:
+    return Databases(server)
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +238,19 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def nurture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in the test's folder; gives its exit code, stdout and stderr. A traceback fails the test."""
+
+    def command(*words: str) -> tuple[int, str, str]:
+        code = run(["-C", str(tmp_path), *words])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return command
+
+
+@pytest.fixture
 def house(migrated: Path, tmp_path: Path) -> Iterator[House]:
     """A whole web, on SQLite: for questions to the web. What the store promises is asked of both databases."""
     shutil.copy(migrated, tmp_path / "house.db")
@@ -175,15 +266,10 @@ def _fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterato
         shutil.copy(request.getfixturevalue("migrated"), tmp_path / "nurture.db")
         yield f"sqlite:///{tmp_path}/nurture.db"
         return
-    pattern = request.getfixturevalue("server")
-    name = f"t{uuid.uuid4().hex[:12]}"
-    yield _make_database(pattern.format("postgres"), pattern, name, TEMPLATE)
-    engine = create_engine(
-        pattern.format("postgres").replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as connection:
-        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-    engine.dispose()
+    databases = request.getfixturevalue("databases")
+    made = databases.take()
+    yield made
+    databases.give_back(made)
 
 
 @pytest.fixture(scope="module")

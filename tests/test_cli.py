@@ -266,10 +266,17 @@ def start(project, *words, **environment):
         ({"NURTURE_BASE_URL": "mail.example.com"}, "NURTURE_BASE_URL: 'mail.example.com' is no web address"),
     ],
 )
-def test_a_wrong_setting_is_named(project, environment, sentence):
-    code, said = start(project, "--port", "0", **environment)
-    assert sentence in said
+def test_a_wrong_setting_is_named(nurture, project, environment, sentence):
+    settings = {"NURTURE_SECRET_KEY": "a key for tests only", **environment}
+    (project / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    code, _, err = nurture("run", "--port", "0")
+    assert sentence in err.splitlines()[-1]
     assert code == 2
+
+
+def test_a_process_without_a_key_leaves_at_once(project):
+    code, said = start(project, "--port", "0", NURTURE_SECRET_KEY="")
+    assert (code, "NURTURE_SECRET_KEY is not set" in said) == (2, True)
 
 
 def test_a_secret_in_the_toml_is_refused(nurture, project):

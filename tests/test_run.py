@@ -145,7 +145,11 @@ def settings(provider, port, url):
     }
 
 
-@pytest.mark.parametrize("provider", ["smtp", "postmark", "sendgrid"])
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [("smtp", "sqlite"), ("smtp", "postgresql"), ("postmark", "sqlite"), ("sendgrid", "postgresql")],
+    indirect=["url"],
+)
 def test_two_hundred_people_from_a_csv_to_the_offer_or_a_polite_end(provider, url, tmp_path):
     log = tmp_path / "accepted.jsonl"
     contracts = ("--contracts", str(ROOT / "tests/contracts"))

@@ -1,10 +1,7 @@
 """Codes that a shop is asked for: signed, one for each person, and never a mail without one. On both databases."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -282,25 +279,22 @@ def test_a_real_shop_is_asked_over_the_wire():
         ask(there, "w1", {"pool": "spring"}, MONDAY, MONDAY)
 
 
-def nurture(folder, *words, **more):
-    env = os.environ | {f"NURTURE_CODES__SPRING__{name}": value for name, value in more.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "nurture", "-C", str(folder), *words],
-        capture_output=True, text=True, check=False, env=env,
-    )  # fmt: skip
+def test_the_commands_about_codes_know_the_shop(tmp_path, nurture):
+    def with_shop(*words, **settings):
+        lines = (f"NURTURE_CODES__SPRING__{name}={value}\n" for name, value in settings.items())
+        (tmp_path / ".env").write_text("".join(lines))
+        return nurture(*words)
 
-
-def test_the_commands_about_codes_know_the_shop(tmp_path):
     (tmp_path / "nurture.toml").write_text("")
     (tmp_path / "codes.csv").write_text("A-1\n")
-    listed = nurture(tmp_path, "codes", "list", URL=URL, SECRET=SECRET)
-    assert (listed.returncode, listed.stdout) == (0, "spring        0 from the shop\n")
-    refused = nurture(tmp_path, "codes", "import", "spring", str(tmp_path / "codes.csv"), URL=URL, SECRET=SECRET)
-    assert (refused.returncode, "spring asks the shop for its codes" in refused.stderr) == (2, True)
+    listed = with_shop("codes", "list", URL=URL, SECRET=SECRET)
+    assert listed == (0, "spring        0 from the shop\n", "")
+    code, _, err = with_shop("codes", "import", "spring", str(tmp_path / "codes.csv"), URL=URL, SECRET=SECRET)
+    assert (code, "spring asks the shop for its codes" in err) == (2, True)
     for more, said in (
         ({"URL": URL}, "NURTURE_CODES__SPRING__SECRET is not set"),
         ({"URL": URL, "SECRET": "word"}, "NURTURE_CODES__SPRING__SECRET cannot be read"),
         ({"URL": "http://shop.example", "SECRET": SECRET}, "NURTURE_CODES__SPRING__URL is not encrypted"),
     ):
-        done = nurture(tmp_path, "codes", "list", **more)
-        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+        code, _, err = with_shop("codes", "list", **more)
+        assert (code, said in err) == (2, True), err
