@@ -47,15 +47,18 @@ def register(app: typer.Typer) -> None:
 
 def messages(
     context: typer.Context,
+    message: Annotated[str, typer.Argument(metavar="[ID]", help="show this one, with its words and links")] = "",
     state: Annotated[State | None, typer.Option(help="only messages in this state")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help=f"how many; {SHOWN} as text, all as a document")] = None,
     *,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """The outbox, newest first: every mail that was decided on, and what became of it."""
     from nurture.engine.show import held, outbox, settling
 
     at: At = context.obj
+    if message:
+        return _one(at, message, as_json=as_json)
     with at.store() as store:
         found = outbox(store, state, limit if as_json else (limit or SHOWN) + 1)
         how = settling(store, at.rules, moment(None)) if state is State.UNKNOWN else {}
@@ -65,7 +68,7 @@ def messages(
         say.say(f"{whose} is held since {say.clock(one['since'])}: {one['because'] or 'by hand, see `nurture resume`'}")
     if as_json:
         say.data({"format": "nurture.messages/1", "messages": found})
-        return
+        return 0
     for one in found[: limit or SHOWN]:
         when = say.clock(one["sent_at"]) or "not sent"
         line = f"{one['id']}  {one['state']:<10}  {one['sequence']}.{one['step']}  {one['email']}  {when}"
@@ -80,6 +83,32 @@ def messages(
         say.say("No such messages.")
     elif len(found) > (limit or SHOWN):
         say.say(f"These are the newest {limit or SHOWN}; --limit shows more, --json all.")
+    return 0
+
+
+def _one(at: At, number: str, *, as_json: bool) -> int:
+    from nurture.engine.mailed import mailed
+
+    with at.store() as store:
+        found = mailed(store, number)
+    if found is None:
+        say.say(f"There is no message {number}; `nurture messages` lists them.")
+        return 1
+    if as_json:
+        say.data({"format": "nurture.message/1", **found})
+        return 0
+    left = f"left {say.clock(found['sent_at'])}" if found["sent_at"] else found["reason"]
+    print(f"{found['state']}  {found['sequence']}.{found['step']}  {left}")
+    print(f"To: {found['email']}")
+    if found["text"] is None:
+        say.say("It is not written yet: that happens when it leaves, with what is known then.")
+    else:
+        print(f"From: {found['from']}\nSubject: {found['subject']}\n\n{found['text'].rstrip()}\n")
+        for link in found["links"]:
+            print(f"[{link['words']}] {link['address']}")
+    for one in found["events"]:
+        print(f"{say.clock(one['at'])}  {one['kind']}  {one['verdict'] or ''}  {one['reason']}".rstrip())
+    return 0
 
 
 def resolve(

@@ -56,7 +56,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "offers": [_offer(one) for one in made],
         "answers": [answer for place in places for answer in _answers(place)],
         "said": [_said(one) for one in said],
-        "events": [_event(row) for row in happened],
+        "events": [event(row) for row in happened],
         **came,
         "awards": [row.reason for row in happened if row.kind == "awarded"],
     }
@@ -230,7 +230,7 @@ def _answers(place: Enrollment) -> list[dict[str, object]]:
 WAY_OUT = "looked at the page of the way out, which does nothing by itself"
 
 
-def _event(row: events.Row) -> dict[str, object]:
+def event(row: events.Row) -> dict[str, object]:
     judged = row.kind in (Kind.CLICKED, Kind.ANSWERED)
     verdicts = {True: "human", False: "machine", None: "waiting" if row.judged_at else None}
     return {

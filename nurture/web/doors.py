@@ -68,6 +68,8 @@ ROWS: tuple[Row, ...] = (
     Row("/people/{id}/export", "view"),
     Row("/outbox", "view", title="Outbox"),
     Row("/outbox/settle", "edit", "edit"),
+    Row("/outbox/{id}", "view"),
+    Row("/outbox/{id}/shown", "view"),
     Row("/inbox", "view", title="Webhooks"),
     Row("/inbox/{id}", "view"),
     Row("/inbox/{id}/replay", "edit", "edit"),

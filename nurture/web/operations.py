@@ -5,22 +5,33 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
 from nurture.engine import show as plain
 from nurture.engine.deeds import deeds
+from nurture.engine.mailed import mailed
 from nurture.engine.settling import resolve
 from nurture.errors import Refused
 from nurture.journey.ledger import State
 from nurture.store import audit, deploys, hooks, listing
 from nurture.store.audit import Entry
-from nurture.web.frame import Form, acts, twins
+from nurture.web.frame import Form, acts, missing, twins
+from nurture.web.site import in_thread
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.routing import Route
+    from starlette.responses import Response
 
     from nurture.web.site import Site
 
 SHOWN = 50
+MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; font-src http: https: data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+)
+"""A mail's pictures come from anywhere; nothing in it runs, and nothing in it is of our own origin."""
+
 VERDICTS = {"sent": "it went out", "resend": "send it again", "drop": "give it up"}
 SETTLED = {
     "at_most_once": "Without evidence for {awaiting} it is given up, so that nobody gets a mail twice.",
@@ -34,6 +45,8 @@ def routes(site: Site) -> list[Route]:
     return [
         *twins("/outbox", "outbox.html", "nurture.outbox/1", lambda request: _outbox(site, request)),
         acts("/outbox/settle", lambda request, form: _settle(site, request, form)),
+        *twins("/outbox/{id}", "mail.html", "nurture.message/1", lambda request: _mail(site, request)),
+        Route("/outbox/{id}/shown", in_thread(lambda request: _shown(site, request))),
         *twins("/inbox", "inbox.html", "nurture.inbox/1", lambda request: _inbox(site, request)),
         *twins("/inbox/{id:int}", "hook.html", "nurture.hook/1", lambda request: _hook(site, request)),
         acts("/inbox/{id:int}/replay", lambda request, _: _replay(site, request)),
@@ -64,6 +77,18 @@ def _outbox(site: Site, request: Request) -> dict[str, Any]:
         "more": more,
         "settled": SETTLED[rules.delivery].format(awaiting=_span(rules.awaiting.total_seconds())),
     }
+
+
+def _mail(site: Site, request: Request) -> dict[str, Any] | None:
+    return mailed(site.store, request.path_params["id"])
+
+
+def _shown(site: Site, request: Request) -> Response:
+    """The mail as its person saw it."""
+    found = mailed(site.store, request.path_params["id"])
+    if found is None or found["html"] is None:
+        return missing(request)
+    return HTMLResponse(found["html"], headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 def _span(seconds: float) -> str:
