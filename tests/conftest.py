@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import pwd
@@ -32,6 +33,10 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("NURTURE_")]:
         del os.environ[name]  # a developer's own settings must not reach the tests
     _trust_one_authority()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # thousands of tests wait to be run: no collection need look at them, nor happen so often
 
 
 def _trust_one_authority() -> None:
