@@ -43,11 +43,11 @@ OFFER = "buy: review, price: 99 GBP, to: 'https://shop.example.com', expires: 2 
 NOT_SEEN = {
     "/healthz", "/metrics", "/pages/{file}", "/hooks/{provider}", "/w/{token}", "/o/{token}.png", "/b/{look}.png", "/index", "/openapi",
     "/logout", "/people/find", "/people/export", "/people/{id}/act", "/people/{id}/erase", "/people/{id}/export",
-    "/outbox/settle", "/inbox/{id}/replay", "/access/accounts", "/access/accounts/remove", "/access/tokens",
+    "/outbox/settle", "/outbox/{id}/shown", "/inbox/{id}/replay", "/access/accounts", "/access/accounts/remove", "/access/tokens",
     "/access/tokens/remove", "/api/subscribers", "/api/subscribers/{email}", "/api/subscribers/{email}/export",
     "/api/events", "/api/offers/{code}", "/api/offers/{code}/redeem",
 }  # fmt: skip
-"""Addresses for programs, of pictures and files, and of what a form does."""
+"""Addresses for programs, of pictures, files and mails, and of what a form does."""
 
 CSV = "email,first_name,shoes\nnew@example.com,Nan,41\nnobody,Ned,2\n"
 SCREENS = {
@@ -123,7 +123,6 @@ def addresses(house):
         "/people": ["/people"], "/people/import": ["/people/import"],
         "/people/import/{key}": [handed_in], "/people/{id}": ["/people/1"],
         "/outbox": ["/outbox", "/outbox?state=unknown"], "/outbox/{id}": [f"/outbox/{question.id}"],
-        "/outbox/{id}/shown": [f"/outbox/{question.id}/shown"],
         "/inbox": ["/inbox"], "/inbox/{id}": ["/inbox/1"],
         "/deploys": ["/deploys"], "/audit": ["/audit"], "/settings": ["/settings"], "/access": ["/access"],
         "/signup/{name}": ["/signup/news"], "/r/{token}": [f"/r/{friendly}"], "/leaderboard/{name}": ["/leaderboard/bring"],
