@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import graphlay
 
@@ -46,6 +47,7 @@ class Placed:
     height: int
 
 
+@lru_cache(maxsize=64)  # a ladder is drawn again and again, with other numbers on it
 def place(drawn: Chart) -> Placed:
     """Lay out a chart from top to bottom. A label is laid out as a node on its edge, so that nothing can cross it."""
     graph = graphlay.Graph()
@@ -138,6 +140,7 @@ def cut(text: str, width: float, points: float) -> str:
     return text.rstrip() + "…"
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, points: float) -> float:
     """A generous guess for any system font; nobody can measure text without one."""
     return points * sum(_letter_width(letter) for letter in text)
