@@ -153,12 +153,14 @@ CREATE TABLE kept.alembic_version AS TABLE public.alembic_version;
 CREATE TABLE kept.installation AS TABLE public.installation;
 """
 CLEAR = """
-DO $$ DECLARE t text; full_ boolean; BEGIN
+DO $$ DECLARE t text; many integer; BEGIN
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
     SET LOCAL session_replication_role = replica;
     FOR t IN SELECT format('public.%I', tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
-        EXECUTE 'SELECT EXISTS (SELECT FROM ' || t || ')' INTO full_;
-        IF full_ THEN EXECUTE 'TRUNCATE ' || t || ' CASCADE'; END IF;
+        EXECUTE 'SELECT count(*) FROM (SELECT FROM ' || t || ' LIMIT 2000) AS first' INTO many;
+        IF many = 2000 THEN EXECUTE 'TRUNCATE ' || t || ' CASCADE';
+        ELSIF many > 0 THEN EXECUTE 'DELETE FROM ' || t;  -- six times faster for a few rows
+        END IF;
     END LOOP;
     PERFORM setval(format('public.%I', sequencename)::regclass, 1, false) FROM pg_sequences
         WHERE schemaname = 'public' AND last_value IS NOT NULL;
