@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from doors import LADDER, csrf
 from sqlalchemy import text
-from stage import LINKS, Stage
+from stage import LINKS, MONDAY, Stage
 
 from nurture.cli.main import run
 from nurture.engine.enroll import Row, import_batch
@@ -104,6 +104,27 @@ def test_nothing_that_names_them_is_left_and_what_was_counted_stays(stage):
         (entry,) = audit.listing(tx, 10)
     assert (entry.action, entry.reason, entry.target) == ("person erased", "she asked", f"number {done.id}")
     assert stage.story("bob@example.com")["attributes"] == {"first_name": "Bob"}
+
+
+def test_a_report_that_comes_while_the_others_are_looked_through_is_emptied_too(store):
+    from nurture.store import erasing
+
+    def came(*bodies):
+        with store.write() as tx:
+            hooks.keep(tx, [hooks.Arrived("postmark", {}, body, MONDAY) for body in bodies])
+
+    came(*(str(number).encode() for number in range(1500)), f"to {EMAIL}".encode(), b"to bob@example.com")
+    with store.read() as tx:
+        seen = erasing.naming(tx, EMAIL, [])
+    assert len(seen.numbers) == 1
+    came(b"again to " + EMAIL.upper().encode(), b"again to bob@example.com")
+    with store.write() as tx:
+        waiting = [row.id for row in hooks.waiting(tx, 2000)]
+        hooks.applied(tx, waiting)
+        assert erasing.traces(tx, EMAIL, [], seen) == 2
+        bodies = {row.body for row in hooks.listing(tx, failed=False)}
+    assert {b"", b"to bob@example.com", b"again to bob@example.com"} <= bodies
+    assert not [body for body in bodies if EMAIL.encode() in body.lower()]
 
 
 def counted(tx):

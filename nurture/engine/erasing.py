@@ -80,6 +80,7 @@ def erase(
     address = normalise(email)
     if address in reason.lower():
         raise Refused("the reason is kept in the audit log: say it without the address")
+    named = _reports_naming(store, address)
     with deciding(store, deployed) as tx:
         person = people.by_email(tx, address)
         if person is None:
@@ -97,13 +98,20 @@ def erase(
         notices.forget_person(tx, person.id)
         signups.erase(tx, person.id)
         friends.erase(tx, person.id)
-        reports = erasing.traces(tx, address, mailed)
+        reports = erasing.traces(tx, address, mailed, named)
         erasing.person(tx, person.id)
         suppressions.erase(tx, address, now)
         audit.erase(tx, [f"person {person.id}", *mailed], f"person {person.id},")
         audit.record(tx, Entry(now, by, "person erased", f"number {person.id}", reason.strip()[:500]))
     store.leave_no_traces(address)
     return replace(found, reports=reports)
+
+
+def _reports_naming(store: Store, address: str) -> erasing.Naming:
+    """Read before anything is locked: there may be millions."""
+    with store.read() as tx:
+        person = people.by_email(tx, address)
+        return erasing.Naming() if person is None else erasing.naming(tx, address, erasing.handed_over(tx, person.id))
 
 
 def _left(place: Enrollment, sequence: Sequence | None, now: datetime) -> Enrollment:

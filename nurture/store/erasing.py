@@ -10,12 +10,16 @@ from sqlalchemy import Text, and_, bindparam, delete, func, or_, select, type_co
 
 from nurture.journey.ledger import State
 from nurture.store import fuse_tables, hooks, messages, offer_tables, people, tables
+from nurture.store.dialect import chunks
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 event, mail, payload, offer = tables.event, tables.message, tables.payload, offer_tables.offer
 PAGE = 1_000
+AGAIN = 10_000
+"""Reports before the last one seen that are looked at again: PostgreSQL gives numbers before it shows their rows."""
+
 SHORTEST = 8
 """Signs of a name that is looked for in reports: a provider that counted its mails would be found in everything."""
 
@@ -89,26 +93,49 @@ def rewrite(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         tx.execute(changing.values(url="", judged_at=None, **values), changes)
 
 
-def traces(tx: Connection, email: str, mailed: Collection[str]) -> int:
-    """The raw reports that name them, and what waits to be looked at again; how many reports that was.
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The raw reports that name a person, by number, and up to which number was looked."""
 
-    A report that was not read yet is emptied once it has been.
-    """
-    spelled = {email, email.replace("@", "%40"), email.replace("@", "\\u0040")}
-    needles = [one.lower().encode() for one in {*spelled, *mailed} if len(one) >= SHORTEST]
+    numbers: frozenset[int] = frozenset()
+    looked_to: int = 0
+
+
+def naming(tx: Connection, email: str, mailed: Collection[str], after: int = 0) -> Naming:
+    """Which raw reports after this number name the person, by address or by a mail of theirs. It reads all of them."""
+    needles = [one.lower().encode() for one in {*_spelled(email), *mailed} if len(one) >= SHORTEST]
     c = hooks.c
-    number = last = 0
-    while rows := tx.execute(select(c.id, c.body, c.state).where(c.id > last).order_by(c.id).limit(PAGE)).all():
+    found: set[int] = set()
+    last = after
+    while rows := tx.execute(select(c.id, c.body).where(c.id > last).order_by(c.id).limit(PAGE)).all():
         last = rows[-1].id
-        hit = [row for row in rows if any(needle in bytes(row.body).lower() for needle in needles)]
-        hooks.empty(tx, [row.id for row in hit if row.state != hooks.WAITING])
-        hooks.empty_later(tx, [row.id for row in hit if row.state == hooks.WAITING])
-        number += len(hit)
+        found |= {row.id for row in rows if any(needle in bytes(row.body).lower() for needle in needles)}
+    return Naming(frozenset(found), last)
+
+
+def traces(tx: Connection, email: str, mailed: Collection[str], known: Naming) -> int:
+    """Take the person out of the raw reports and of what waits to be looked at again; how many reports that was.
+
+    `known` was found before this transaction, which would hold all others up while it reads millions. What came since,
+    and what may have been written at the same time, is looked through here. A report that was not read yet is emptied
+    once it has been.
+    """
+    fresh = naming(tx, email, mailed, known.looked_to - AGAIN)
+    c = hooks.c
+    numbers = sorted(known.numbers | fresh.numbers)
+    for some in chunks(numbers):
+        states = {row.id: row.state for row in tx.execute(select(c.id, c.state).where(c.id.in_(some)))}
+        hooks.empty(tx, [number for number, state in states.items() if state != hooks.WAITING])
+        hooks.empty_later(tx, [number for number, state in states.items() if state == hooks.WAITING])
     stray = tables.stray
     said = func.lower(type_coerce(stray.c.event, Text))
-    named = or_(*(said.contains(one.lower(), autoescape=True) for one in spelled))
+    named = or_(*(said.contains(one.lower(), autoescape=True) for one in _spelled(email)))
     tx.execute(delete(stray).where(named))
-    return number
+    return len(numbers)
+
+
+def _spelled(email: str) -> set[str]:
+    return {email, email.replace("@", "%40"), email.replace("@", "\\u0040")}
 
 
 def handed_over(tx: Connection, subscriber: int) -> list[str]:
