@@ -227,6 +227,19 @@ def test_a_form_without_the_sessions_own_secret_is_refused(house, given):
 
 def test_a_form_that_is_too_large_is_refused(house):
     assert house.browser("admin").post("/access/tokens", data={"name": "x" * 70_000}).status_code == 413
+    assert house.nobody.post("/login", data={"password": "x" * 70_000}).status_code == 413
+    person = {"email": "ann@example.com", "attributes": {"first_name": "x" * 1_000_000}}
+    said = house.program("write").post("/api/subscribers", json=person)
+    assert (said.status_code, said.json()) == (413, {"detail": "1,000,000 bytes are the most that may be sent here"})
+    assert house.program("read").get("/api/subscribers/ann@example.com").status_code == 404
+
+
+def test_what_is_not_there_is_said_as_it_was_asked_for(house):
+    look = house.browser("view")
+    for path in ("/people/xyz", "/people/7", "/inbox/x", "/outbox/none", "/sequences/none"):
+        said = look.get(path)
+        assert (said.status_code, "text/html" in said.headers["content-type"]) == (404, True), path
+    assert house.program("read").get("/people/xyz").json() == {"detail": "Not Found"}
 
 
 @pytest.mark.parametrize(

@@ -63,26 +63,32 @@ class Access:
             return _no(request, 421, "this server has another name; NURTURE_BASE_URL or NURTURE_ALLOWED_NAMES says it")
         unsafe = request.method not in SAFE
         if need == "door":
-            return _no(request, 403, "this form was not ours") if unsafe and from_elsewhere(request) else None
+            return await self._unfit(request, body) if unsafe else None
         try:
             who = await run_in_threadpool(who_asks, self._site, request)
         except NurtureError as error:
             return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "10"})
         if who is None:
             return _log_in_first(request)
-        if who.session and unsafe:
-            if from_elsewhere(request):
-                return _no(request, 403, "this form was not ours")
-            row = self._doors.row(request.url.path)
-            assert row is not None
-            given = await _csrf(request, body, row.most)
-            if given is None:
-                return _no(request, 413, f"{row.most:,} bytes are the most that may be sent here")
-            if not compare_digest(given.encode(), who.csrf.encode()):
+        if unsafe:
+            unfit = await self._unfit(request, body, by_page=bool(who.session))
+            if unfit is not None:
+                return unfit
+            if who.session and not compare_digest((await _csrf(request, body)).encode(), who.csrf.encode()):
                 return _no(request, 403, "this page is from an earlier login; load it again")
         if not who.may(need):
             return _no(request, 403, f"this needs the role {need}, and {who.name} has {who.role}")
         request.state.who = who
+        return None
+
+    async def _unfit(self, request: Request, body: list[Message], *, by_page: bool = True) -> Response | None:
+        """Why what is sent here may not be: not from a page of ours, or longer than anything that belongs here."""
+        if by_page and from_elsewhere(request):
+            return _no(request, 403, "this form was not ours")
+        row = self._doors.row(request.url.path)
+        assert row is not None
+        if not await _read(request, body, row.most):
+            return _no(request, 413, f"{row.most:,} bytes are the most that may be sent here")
         return None
 
 
@@ -142,11 +148,8 @@ def from_elsewhere(request: Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
-async def _csrf(request: Request, body: list[Message], most: int) -> str | None:
-    """The secret that our page put into its form or header; None when the form is too large to be one of ours."""
-    in_header = request.headers.get(CSRF_HEADER)
-    if in_header is not None:
-        return in_header
+async def _read(request: Request, body: list[Message], most: int) -> bool:
+    """Read the body, to be read once more; False when it is longer than anything that belongs here."""
     size, more = 0, True
     while more:
         message = await request.receive()
@@ -154,7 +157,15 @@ async def _csrf(request: Request, body: list[Message], most: int) -> str | None:
         size += len(message.get("body", b""))
         more = message["type"] == "http.request" and message.get("more_body", False)
         if size > most:
-            return None
+            return False
+    return True
+
+
+async def _csrf(request: Request, body: list[Message]) -> str:
+    """The secret that our page put into its form or header."""
+    in_header = request.headers.get(CSRF_HEADER)
+    if in_header is not None:
+        return in_header
     whole = b"".join(message.get("body", b"") for message in body)
     posted = await run_in_threadpool(read_form, request.headers.get("content-type", ""), whole)
     return posted.fields.get(CSRF_FIELD, "")

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.exception_handlers import http_exception_handler
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -38,6 +40,7 @@ from nurture.web import (
 )
 from nurture.web.access import Access
 from nurture.web.doors import ROWS, Doors
+from nurture.web.frame import missing
 from nurture.web.site import PAGES, Site, in_thread, page
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ def application(site: Site, first: Sequence[BaseRoute] = ()) -> FastAPI:
     app.include_router(api.router(site))
     app.router.routes += described.routes(app)
     app.add_exception_handler(NurtureError, _trouble)
+    app.add_exception_handler(404, _nothing_there)
     return app
 
 
@@ -118,6 +122,15 @@ def _health(site: Site, request: Request) -> Response:
     if not metrics.may_see_figures(site, request):
         return JSONResponse({"status": "ok"})
     return JSONResponse({"status": "ok", "version": nurture.__version__, "deploy": deployed, "held": waiting})
+
+
+async def _nothing_there(request: Request, error: Exception) -> Response:
+    """A page for who looks at pages; the API tells of its own."""
+    is_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api")
+    if is_page and hasattr(request.state, "who"):
+        return missing(request)
+    assert isinstance(error, HTTPException)
+    return await http_exception_handler(request, error)
 
 
 async def _trouble(request: Request, error: Exception) -> Response:

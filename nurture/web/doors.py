@@ -18,6 +18,9 @@ Need = Literal["anyone", "door", "view", "edit", "admin"]
 MOST_FORM = 64_000
 """Bytes that a form of our own pages may have."""
 
+MOST_CALL = 1_000_000
+"""Bytes that a program may post: one person or one event, and all that is known of it."""
+
 MOST_FILE = 10_000_000
 """Bytes of a file that is handed in: a list of some 200,000 people."""
 
@@ -83,10 +86,10 @@ ROWS: tuple[Row, ...] = (
     Row("/access/tokens/remove", "admin", "admin"),
     Row("/openapi", "view"),
     Row("/docs", "view", title="API"),
-    Row("/api/subscribers", "view", "edit"),
+    Row("/api/subscribers", "view", "edit", most=MOST_CALL),
     Row("/api/subscribers/{email}", "view", "edit"),
     Row("/api/subscribers/{email}/export", "view"),
-    Row("/api/events", "view", "edit"),
+    Row("/api/events", "view", "edit", most=MOST_CALL),
     Row("/api/offers/{code}", "view"),
     Row("/api/offers/{code}/redeem", "view", "edit"),
 )
