@@ -107,13 +107,13 @@ def test_the_engine_at_work_tells_what_waits_and_the_doctor_says_how_it_went(sto
     found = [(one.level, one.says) for one in looking.check(patient)]
     assert found == [
         ("ok", "own has heard everything"),
-        ("warning", "1 event(s) are for gone, which the settings do not name"),
+        ("warning", "1 event is for gone, which the settings do not name"),
     ]
     with store.write() as tx:
         notices.replay(tx, MONDAY)
         assert notices.replay(tx, MONDAY, "own", ["evt_1"]) == 1
         notices.give_up(tx, "own", MONDAY, "answered 500")
-    assert next(looking.check(patient)).says == "own did not hear 1 event(s): answered 500"
+    assert next(looking.check(patient)).says == "own did not hear 1 event: answered 500"
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_what_was_not_heard_is_listed_and_replayed(project, capfd):
     assert run(["-C", str(project), "listeners", "list"]) == 1
     assert "1 failed  crm.example  answered 500" in capfd.readouterr().out
     assert run(["-C", str(project), "listeners", "replay", "crm"]) == 0
-    assert capfd.readouterr().out == "1 event(s) are told again.\n"
+    assert capfd.readouterr().out == "1 event is told again.\n"
     with store.read() as tx:
         assert notices.standing(tx)["crm"].waiting == 1
     store.close()

@@ -226,7 +226,7 @@ def test_an_empty_pool_holds_the_mail_and_loses_nobody(store, caplog):
     events = stage.story("bob@example.com")["events"]
     reasons = [event["reason"] for event in events if "held" in event["reason"]]
     assert reasons == ["offer is held: the pool spring has no code left; nurture codes import spring FILE.csv"]
-    assert "1 mail(s) wait for a code: the pool spring is empty" in caplog.text
+    assert "1 mail waits for a code: the pool spring is empty" in caplog.text
     fill(store, "A-2")
     stage.after(minutes=1)
     late = Of(stage, "bob@example.com")
@@ -241,7 +241,7 @@ def test_a_pool_that_runs_low_is_told_of(store, caplog):
     stage = Stage(store, {"course": ladder()}, templates=TEMPLATES)
     stage.subscribe()
     stage.work()
-    assert "the pool spring has 19 code(s) left; nurture codes import spring FILE.csv" in caplog.text
+    assert "the pool spring has 19 codes left; nurture codes import spring FILE.csv" in caplog.text
     stage.close()
 
 

@@ -13,6 +13,7 @@ import typer
 from nurture.cli import say
 from nurture.cli.people import AsJson
 from nurture.errors import NurtureError
+from nurture.language.problems import counted
 from nurture.settings import DOTENV
 
 if TYPE_CHECKING:
@@ -135,4 +136,4 @@ def _show(found: list[Finding]) -> None:
         if one.mend:
             say.out.print(f"  {'':<{width}}  → {one.mend}", style="dim", markup=False)
     faults, warnings = (sum(one.level == level for one in found) for level in ("fault", "warning"))
-    say.say(f"{len(found)} looked at: {faults} fault(s), {warnings} warning(s).")
+    say.say(f"{len(found)} looked at: {counted(faults, 'fault')}, {counted(warnings, 'warning')}.")

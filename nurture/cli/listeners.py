@@ -11,7 +11,7 @@ from nurture.cli import say
 from nurture.cli.people import AsJson, Now
 from nurture.cli.project import At, moment
 from nurture.errors import DeliveryError, Refused
-from nurture.language.problems import or_one_of
+from nurture.language.problems import counted, or_one_of
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="the listener, as the settings name it")]
 
@@ -97,5 +97,5 @@ def replay(
         with store.write() as tx:
             again = notices.replay(tx, moment(now), name, event or ())
             wakeups.want(tx, "tell")
-    print(f"{again} event(s) are told again.")
+    print(f"{counted(again, 'event')} {'is' if again == 1 else 'are'} told again.")
     return 0 if again or not event else 1

@@ -10,6 +10,7 @@ from nurture.engine.deploy import build
 from nurture.engine.planning import Plan, digest_of, finished, plan
 from nurture.engine.rules import Rules
 from nurture.errors import NurtureError, SequenceError
+from nurture.language.problems import counted
 from nurture.language.project import read_project
 from nurture.store import deploys, enrollments, events, messages
 from nurture.store.renaming import rename
@@ -110,7 +111,7 @@ def deploy_if_safe(store: Store, files: Mapping[str, bytes], now: datetime, rule
     except SequenceError as error:
         if latest is None:
             raise
-        return f"the files have {len(error.problems)} fault(s), so the running version goes on; see `nurture check`"
+        return f"the files have {counted(len(error.problems), 'fault')}, so the running version goes on; see `nurture check`"
     rules = rules or Rules()
     with store.write() as tx:
         by = f"deploy {deploys.following(deploys.hold(tx, alone=True))}"

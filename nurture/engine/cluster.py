@@ -169,7 +169,7 @@ def sweep(store: Store) -> None:
         swept = tx.execute(SWEPT, {"queues": queues, "stalled": STALLED}).rowcount
     if swept:
         log.warning(
-            "%s job(s) of workers that are gone were removed; their work is found in the rows",
+            "jobs of workers that are gone were removed (%s); their work is found in the rows",
             swept,
             extra={"count": swept},
         )

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nurture.journey.enrollment import changed
+from nurture.language.problems import counted
 from nurture.store import codes, offers, wakeups, wishes
 
 if TYPE_CHECKING:
@@ -149,9 +150,12 @@ def _take(tx: Connection, pool: str, wanted: Sequence[str]) -> Mapping[str, str]
     if len(given) < len(wanted):
         short = len(wanted) - len(given)
         known = {"pool": pool, "count": short}
-        log.error("%d mail(s) wait for a code: the pool %s is empty; %s", short, pool, fill(pool), extra=known)
+        waits = f"{counted(short, 'mail')} {'waits' if short == 1 else 'wait'}"
+        log.error("%s for a code: the pool %s is empty; %s", waits, pool, fill(pool), extra=known)
     elif left < LOW:
-        log.warning("the pool %s has %d code(s) left; %s", pool, left, fill(pool), extra={"pool": pool, "count": left})
+        log.warning(
+            "the pool %s has %s left; %s", pool, counted(left, "code"), fill(pool), extra={"pool": pool, "count": left}
+        )
     return given
 
 

@@ -31,6 +31,11 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column} {self.severity} {self.message} [{self.code}]"
 
 
+def counted(number: int, noun: str) -> str:
+    """`"1 mail"`, `"2,000 mails"`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`", did you mean 'subject'?"`, or nothing when no known word is close."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -10,6 +10,7 @@ from nurture.engine.offering import LOW, fill
 from nurture.engine.outcomes import takings
 from nurture.journey.ledger import State
 from nurture.journey.warmup import most_today
+from nurture.language.problems import counted
 from nurture.language.signups import confirms
 from nurture.store import codes, enrollments, hooks, listing, messages, notices, pauses, people, traffic
 from nurture.web.frame import twins
@@ -110,17 +111,19 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     troubles = listing.troubles(tx)
     doubt, refused, unread = troubles.get(State.UNKNOWN, 0), troubles.get(State.FAILED, 0), listing.failed_hooks(tx)
     if doubt:
-        what = f"{_many(doubt, 'mail')}: nobody knows whether {'it' if doubt == 1 else 'they'} left."
+        what = f"{counted(doubt, 'mail')}: nobody knows whether {'it' if doubt == 1 else 'they'} left."
         found.append(_need(what, "Evidence settles it, or you do.", "/outbox?state=unknown"))
     if refused:
-        found.append(_need(f"{_many(refused, 'mail')} refused for good.", "Each says why.", "/outbox?state=failed"))
+        found.append(_need(f"{counted(refused, 'mail')} refused for good.", "Each says why.", "/outbox?state=failed"))
     if unread:
         found.append(
-            _need(f"{_many(unread, 'report')} that could not be read.", "Kept, and can be replayed.", "/inbox?failed")
+            _need(f"{counted(unread, 'report')} that could not be read.", "Kept, and can be replayed.", "/inbox?failed")
         )
     found += [
         _need(
-            f"{listener} did not hear {_many(number, 'event')}.", f"`nurture listeners replay {listener}`", "/settings"
+            f"{listener} did not hear {counted(number, 'event')}.",
+            f"`nurture listeners replay {listener}`",
+            "/settings",
         )
         for listener, number in notices.failed(tx).items()
     ]
@@ -144,7 +147,7 @@ def _pools(
     asked -= set(shops)
     left = {pool: stocks[pool].left if pool in stocks else 0 for pool in sorted(asked)}
     return [
-        _need(f"The pool {pool} has {_many(number, 'code')} left.", f"Fill it: {fill(pool)}", "/outbox?state=planned")
+        _need(f"The pool {pool} has {counted(number, 'code')} left.", f"Fill it: {fill(pool)}", "/outbox?state=planned")
         for pool, number in left.items()
         if number < LOW
     ]
@@ -158,7 +161,7 @@ def _silent(tx: Connection, accounts: Mapping[str, Account], now: datetime) -> l
         begun = traffic.today(tx, name, now).begun if account.hook_secrets else 0
         if begun >= ENOUGH_TO_HEAR and now - heard.get(name, now - QUIET) >= QUIET:
             last = f"The last came {heard[name]:%d %b %H:%M} UTC." if name in heard else "None has come yet."
-            what = f"{name} took {_many(begun, 'mail')} today and reports nothing."
+            what = f"{name} took {counted(begun, 'mail')} today and reports nothing."
             found.append(_need(what, f"{last} Does its webhook lead to /hooks/{name}?", "/inbox"))
     return found
 
@@ -173,7 +176,3 @@ def _cap(tx: Connection, account: Account, now: datetime) -> dict[str, Any]:
 
 def _need(what: str, so: str, at: str) -> dict[str, str]:
     return {"what": what, "so": so, "at": at}
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from nurture.engine.doctor.finding import Finding, Patient, fault, ok, warning
+from nurture.language.problems import counted
 from nurture.store import notices
 
 LATE = timedelta(minutes=10)
@@ -22,17 +23,18 @@ def check(patient: Patient) -> Iterator[Finding]:
         if one.failed:
             yield fault(
                 "listeners",
-                f"{name} did not hear {one.failed} event(s): {one.error}",
+                f"{name} did not hear {counted(one.failed, 'event')}: {one.error}",
                 f"nurture listeners replay {name}",
             )
         elif one.oldest is not None and patient.now - one.oldest > LATE:
-            said = f"{name} has not heard {one.waiting} event(s) yet, the oldest since {one.oldest:%d %b %H:%M} UTC"
+            said = f"{name} has not heard {counted(one.waiting, 'event')} yet, the oldest since {one.oldest:%d %b %H:%M} UTC"
             yield warning("listeners", f"{said}{one.error and f': {one.error}'}", f"nurture listeners try {name}")
         else:
             yield ok("listeners", f"{name} has heard everything")
     for name, one in standing.items():
-        if name not in known and one.waiting + one.failed:
+        many = one.waiting + one.failed
+        if name not in known and many:
             yield warning(
-                "listeners", f"{one.waiting + one.failed} event(s) are for {name}, which the settings do not name",
+                "listeners", f"{counted(many, 'event')} {'is' if many == 1 else 'are'} for {name}, which the settings do not name",
                 f"NURTURE_LISTENERS__{name.upper()}__URL",
             )  # fmt: skip

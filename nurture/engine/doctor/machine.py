@@ -14,6 +14,7 @@ from nurture.engine.doctor.finding import Finding, Patient, fault, ok, warning
 from nurture.engine.presence import GONE
 from nurture.errors import StoreError
 from nurture.journey.ledger import State
+from nurture.language.problems import counted
 from nurture.store import enrollments, hooks, messages, workers
 from nurture.store.database import Store, open_store
 from nurture.store.migrations import HEAD
@@ -115,10 +116,12 @@ def queues(patient: Patient) -> Iterator[Finding]:
         yield ok("queues", "nothing that is due has waited longer than ten minutes")
     if unknown:
         yield warning(
-            "queues", f"of {unknown} mail(s) nobody knows whether they left", "nurture messages --state unknown"
+            "queues",
+            f"of {counted(unknown, 'mail')} nobody knows whether {'it' if unknown == 1 else 'they'} left",
+            "nurture messages --state unknown",
         )
     if failed:
-        yield warning("queues", f"{failed} report(s) could not be applied", "nurture hooks --failed")
+        yield warning("queues", f"{counted(failed, 'report')} could not be applied", "nurture hooks --failed")
 
 
 def at_work(patient: Patient) -> Iterator[Finding]:

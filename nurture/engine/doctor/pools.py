@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from nurture.engine.doctor.finding import Finding, Patient, fault, ok, warning
 from nurture.engine.offering import LOW, fill
+from nurture.language.problems import counted
 from nurture.store import codes, wishes
 
 
@@ -38,5 +39,5 @@ def _shop(pool: str, step: str, line: wishes.Line | None) -> Finding:
     says = f"codes of {pool}, for {step}, come from the shop"
     if line is None or not line.error:
         return ok("codes", says)
-    waits = f"{says}, which {line.error}; {line.people} mail(s) wait since {line.since:%Y-%m-%d %H:%M} UTC"
+    waits = f"{says}, which {line.error}; {counted(line.people, 'mail')} {'waits' if line.people == 1 else 'wait'} since {line.since:%Y-%m-%d %H:%M} UTC"
     return fault("codes", waits, f"see to the shop at NURTURE_CODES__{pool.upper()}__URL; it is asked again and again")

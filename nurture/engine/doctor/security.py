@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nurture.engine.doctor.finding import HERE, Finding, fault, ok, warning
+from nurture.language.problems import counted
 from nurture.providers import HOOKS
 from nurture.providers.base import Account
 
@@ -67,7 +68,7 @@ def _secrets(exposure: Exposure) -> Iterator[Finding]:
         yield fault("secret key", f"the secret key that signs links can be guessed: it wants {SHORTEST_SECRET} random signs",
                     f"put a new one before it: NURTURE_SECRET_KEY=new,old, from {MAKES_ONE}")  # fmt: skip
     elif keys:
-        yield ok("secret key", f"{len(keys)} secret key(s); the first signs")
+        yield ok("secret key", f"{counted(len(keys), 'secret key')}; the first signs")
     if not token:
         yield ok("API", "no admin token is set, so the API is closed")
     elif _weak(token):
