@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from nurture.engine.erasing import erase
 from nurture.engine.mailed import without_keys
 from nurture.journey.ledger import State
 from nurture.mail.links import Links, Signer
@@ -69,6 +70,16 @@ def test_a_mail_that_is_not_written_yet_says_so(house):
     assert "It is written when it leaves" in look.get(f"/outbox/{row.id}").text
     assert look.get(f"/outbox/{row.id}.json").json()["text"] is None
     assert look.get(f"/outbox/{row.id}/shown").status_code == 404
+
+
+def test_of_an_erased_person_no_words_are_left(mailed):
+    house, mail = mailed
+    erase(house.store, house.deployed, "ann@example.com", house.now, by="test")
+    look = house.browser("view")
+    assert "its person was erased" in look.get(f"/outbox/{mail.id}").text
+    found = look.get(f"/outbox/{mail.id}.json").json()
+    assert (found["text"], found["html"], found["subject"], found["links"]) == (None, None, "", [])
+    assert "ann@example.com" not in str(found)
 
 
 def test_the_command_shows_one_mail(mailed, nurture, tmp_path):

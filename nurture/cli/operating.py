@@ -101,7 +101,12 @@ def _one(at: At, number: str, *, as_json: bool) -> int:
     print(f"{found['state']}  {found['sequence']}.{found['step']}  {left}")
     print(f"To: {found['email']}")
     if found["text"] is None:
-        say.say("It is not written yet: that happens when it leaves, with what is known then.")
+        waits = found["state"] in (State.PLANNED.value, State.CLAIMED.value)
+        say.say(
+            "It is not written yet: that happens when it leaves, with what is known then."
+            if waits
+            else "There are no words of it: it was never written, or its person was erased."
+        )
     else:
         print(f"From: {found['from']}\nSubject: {found['subject']}\n\n{found['text'].rstrip()}\n")
         for link in found["links"]:
