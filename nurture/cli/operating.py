@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 def messages(
     context: typer.Context,
-    message: Annotated[str, typer.Argument(metavar="[ID]", help="show this one, with its words and links")] = "",
+    message: Annotated[str, typer.Argument(metavar="ID", help="show this one, with its words and links")] = "",
     state: Annotated[State | None, typer.Option(help="only messages in this state")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help=f"how many; {SHOWN} as text, all as a document")] = None,
     *,

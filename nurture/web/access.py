@@ -118,8 +118,7 @@ def who_asks(site: Site, request: Request) -> Who | None:
 
 def _log_in_first(request: Request) -> Response:
     path = request.url.path
-    is_page = "text/html" in request.headers.get("accept", "") and not path.startswith("/api") and path[-5:] != ".json"
-    if request.method == "GET" and is_page and "authorization" not in request.headers:
+    if request.method == "GET" and wants_page(request) and "authorization" not in request.headers:
         return RedirectResponse("/login" if path == "/" else f"/login?next={quote(path)}", 303)
     said = "send the header Authorization: Bearer TOKEN"
     return JSONResponse({"detail": said}, 401, {"WWW-Authenticate": "Bearer"})
@@ -181,7 +180,13 @@ def _again(body: list[Message], receive: Receive) -> Receive:
     return replay
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for something to look at, rather than a program for data."""
+    path = request.url.path
+    return "text/html" in request.headers.get("accept", "") and not path.startswith("/api") and path[-5:] != ".json"
+
+
 def _no(request: Request, status: int, why: str) -> Response:
-    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api"):
+    if wants_page(request):
         return page("refused.html", status, why=why)
     return JSONResponse({"detail": why}, status)

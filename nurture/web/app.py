@@ -38,7 +38,7 @@ from nurture.web import (
     sequences,
     signups,
 )
-from nurture.web.access import Access
+from nurture.web.access import Access, wants_page
 from nurture.web.doors import ROWS, Doors
 from nurture.web.frame import missing
 from nurture.web.site import PAGES, Site, in_thread, page
@@ -126,8 +126,7 @@ def _health(site: Site, request: Request) -> Response:
 
 async def _nothing_there(request: Request, error: Exception) -> Response:
     """A page for who looks at pages; the API tells of its own."""
-    is_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api")
-    if is_page and hasattr(request.state, "who"):
+    if wants_page(request) and hasattr(request.state, "who"):
         return missing(request)
     assert isinstance(error, HTTPException)
     return await http_exception_handler(request, error)
