@@ -36,14 +36,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # thousands of tests wait to be run: no collection need look at them, nor happen so often
+    gc.freeze()  # thousands of tests wait to be run: no collection need look at them
 
 
 def _trust_one_authority() -> None:
     """No test asks a server of the world: to read all its authorities takes 40 ms a client, and there are thousands."""
     first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----\n")
-    one = Path(tempfile.gettempdir()) / f"nurture-authority-{os.getuid()}.pem"
-    one.write_text(first + end)
+    one = Path(__file__).parent.parent / ".pytest_cache" / "authority.pem"
+    one.parent.mkdir(exist_ok=True)
+    mine = one.with_suffix(f".{os.getpid()}")
+    mine.write_text(first + end)
+    mine.replace(one)  # another worker may be reading it
     os.environ.pop("SSL_CERT_DIR", None)
     os.environ["SSL_CERT_FILE"] = str(one)
 
@@ -154,7 +157,7 @@ CREATE TABLE kept.installation AS TABLE public.installation;
 """
 CLEAR = """
 DO $$ DECLARE t text; many integer; BEGIN
-    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+    PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
     SET LOCAL session_replication_role = replica;
     FOR t IN SELECT format('public.%I', tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
         EXECUTE 'SELECT count(*) FROM (SELECT FROM ' || t || ' LIMIT 2000) AS first' INTO many;
