@@ -64,6 +64,19 @@ MOVED = """() => new Promise((done) => {
   requestAnimationFrame(() => requestAnimationFrame(() => done(moved)));
 })"""
 
+PUSHED = """() => {
+  const heading = document.querySelector("h1");
+  const before = heading.getBoundingClientRect().top;
+  const rest = [...document.querySelectorAll("body *")]
+    .filter((one) => heading.compareDocumentPosition(one) === Node.DOCUMENT_POSITION_FOLLOWING);
+  const shown = rest.map((one) => one.style.display);
+  for (const one of rest) one.style.display = "none";
+  const after = heading.getBoundingClientRect().top;
+  rest.forEach((one, at) => { one.style.display = shown[at]; });
+  return after - before;
+}"""
+"""How far the heading stands from its place while what follows it has not come yet, as on a slow line."""
+
 
 @pytest.fixture(scope="module")
 def house(migrated, tmp_path_factory):
@@ -177,6 +190,8 @@ def test_every_page_is_calm_fits_and_keeps_nobody_out(browser, house, screen):
             found.append("it is wider than the screen")
         if page.locator("h1").count() != 1:
             found.append("it has not one heading of its own")
+        elif pushed := page.evaluate(PUSHED):
+            found.append(f"what comes after the heading moves it by {pushed} px")
         found += [] if answer.status == 200 else [f"it answers {answer.status}"]
         page.emulate_media(color_scheme="dark" if SCREENS[screen]["color_scheme"] == "light" else "light")
         found += [f"in the other light, {one}" for one in faults_of(page, "color-contrast")]
