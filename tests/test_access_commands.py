@@ -79,7 +79,7 @@ def test_why_tells_the_reasons_as_text_and_as_a_document(nurture):
     code, out, _ = nurture("why", "ann@example.com", "--now", saturday)
     assert code == 0
     assert "next: the mail question: " in out
-    assert "not sooner: the wait is over 30 Nov 2026 09:00 UTC: the window opens Mon 30 Nov 09:00" in out
+    assert "not sooner: the wait ends 30 Nov 2026 09:00 UTC: the window opens Mon 30 Nov 09:00" in out
     found = json.loads(nurture("why", "ann@example.com", "--json")[1])
     assert found["format"] == "nurture.why/1"
     assert nurture("why", "nobody@example.com")[0] == 1

@@ -327,11 +327,11 @@ def test_codes_come_from_a_file_and_again_from_the_same(tmp_path, nurture):
     file = tmp_path / "codes.csv"
     file.write_text("name;code\nx;SPRING-1\ny;SPRING-2\nz;has space\n\nx;SPRING-1\n", encoding="utf-8-sig")
     code, out, err = nurture("codes", "import", "spring", str(file))
-    assert (code, out) == (1, "spring: 2 codes added, 1 were there already; 2 left.\n")
+    assert (code, out) == (1, "spring: 2 codes added, 1 was there already; 2 left.\n")
     assert f"{file}:4: 'has space' cannot be a code" in err
     file.write_text("SPRING-2\nSPRING-3\n")
     code, out, err = nurture("codes", "import", "spring", str(file))
-    assert (code, out) == (0, "spring: 1 codes added, 1 were there already; 3 left.\n")
+    assert (code, out) == (0, "spring: 1 code added, 1 was there already; 3 left.\n")
     code, out, err = nurture("codes", "import", "autumn", str(file))
     assert (out, err) == (
         "autumn: 0 codes added, 2 were there already; 0 left.\n", "2 of them are in another pool, and stay there.\n"

@@ -65,7 +65,7 @@ def test_a_decision_keeps_its_condition_with_the_values_of_that_moment(stage):
     assert reasons[-1] == "question was answered auto, loan == 'home' (loan is \"auto\") is false → offer"
     following = coming(stage)
     assert following["what"].startswith("the mail offer")
-    assert following["why_not_sooner"] == ["the wait is over 02 Jun 2026 10:00 UTC"]
+    assert following["why_not_sooner"] == ["the wait ends 02 Jun 2026 10:00 UTC"]
 
 
 def test_what_holds_the_mail_is_said(stage):

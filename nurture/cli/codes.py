@@ -12,6 +12,7 @@ from nurture.cli import say
 from nurture.cli.people import AsJson, Now
 from nurture.cli.project import At, moment
 from nurture.errors import Refused
+from nurture.language.problems import counted
 from nurture.language.words import NAME
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def import_codes(
         new = codes.add(tx, pool, [code for _, code in good], moment(now))
         left = codes.left(tx, pool)
         elsewhere = codes.elsewhere(tx, pool, [code for _, code in good])
-    print(f"{pool}: {new} codes added, {len(good) - new} were there already; {left} left.")
+    old = len(good) - new
+    print(f"{pool}: {counted(new, 'code')} added, {old} {'was' if old == 1 else 'were'} there already; {left} left.")
     if elsewhere:
         say.say(f"{elsewhere} of them {'is' if elsewhere == 1 else 'are'} in another pool, and stay there.")
     for line, code in bad:

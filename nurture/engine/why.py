@@ -147,9 +147,9 @@ def _waits(seen: _Seen, place: Enrollment) -> list[str]:
     """Everything that holds a wait, the last reason of the decision itself first."""
     found = []
     if place.due_at is not None and place.due_at > seen.now:
-        over = f"the wait is over {_at(place.due_at)}{f', at {place.waits_for}' if place.waits_for else ''}"
+        ends = f"the wait ends {_at(place.due_at)}{f', at {place.waits_for}' if place.waits_for else ''}"
         held = HELD.search(place.because)
-        found.append(over if held is None else f"{over}: {held[1] or held[2]}")
+        found.append(ends if held is None else f"{ends}: {held[1] or held[2]}")
     elif place.due_at is not None:
         found.append("nothing holds it: it goes with the engine's next turn")
     return found + _judged(seen, place) + _paused(seen, place.sequence)

@@ -66,6 +66,7 @@ def _now(site: Site) -> dict[str, Any]:
     return {
         "needs": needs,
         "people": count,
+        "unconfirmed": sum(sum(steps.values()) for name, steps in standing.items() if confirms(name)),
         "inside": sum(sum(steps.values()) for name, steps in standing.items() if not confirms(name)),
         "today": asdict(today),
         "week": asdict(week),

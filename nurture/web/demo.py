@@ -22,7 +22,7 @@ from nurture.language.graph import svg
 from nurture.language.kinds import CLICKED, OUTSIDE
 from nurture.mail.message import thaw
 from nurture.store import enrollments, events, messages, people
-from nurture.web.site import PAGES, in_thread
+from nurture.web.site import MAIL_FRAMED, PAGES, in_thread
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -37,8 +37,6 @@ PAGE_POLICY = (
     "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """The drawn ladders carry their own style."""
-
-MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data: 'self'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,7 @@ def _mail(show: Show, request: Request) -> Response:
     # without our own host, so that the page works under any name it is reached by (localhost, a forwarded port)
     html = thaw(frozen).html.replace(show.engine.links.hosted_url, "")
     html = re.sub(r"<head[^>]*>", r'\g<0><base target="ask">', html, count=1)
-    return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_POLICY})
+    return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_FRAMED})
 
 
 def _source(show: Show, request: Request) -> Response:

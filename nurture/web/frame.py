@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from nurture.errors import Refused
 from nurture.language.graph import STYLE, svg
+from nurture.store.listing import GONE_WRONG
 from nurture.web.doors import MOST_FORM, ROWS
 from nurture.web.forms import read_form
 from nurture.web.site import PAGES
@@ -116,6 +117,7 @@ def ladder(sequence: Sequence, **lit: Any) -> Markup:  # noqa: ANN401 - as `svg`
 def pages() -> Environment:
     """The templates of our pages; every value is escaped, and one that is missing is a fault."""
     made = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
+    made.globals["gone_wrong"] = frozenset(state.value for state in GONE_WRONG)
     made.filters |= {"moment": _moment, "number": lambda value: f"{value:,}"}
     return made
 

@@ -17,7 +17,7 @@ from nurture.journey.ledger import State
 from nurture.store import audit, deploys, hooks, listing
 from nurture.store.audit import Entry
 from nurture.web.frame import Form, acts, missing, twins
-from nurture.web.site import in_thread
+from nurture.web.site import MAIL_ALONE, in_thread
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from nurture.web.site import Site
 
 SHOWN = 50
-MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; font-src http: https: data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
-)
-"""A mail's pictures come from anywhere; nothing in it runs, and nothing in it is of our own origin."""
-
 VERDICTS = {"sent": "it went out", "resend": "send it again", "drop": "give it up"}
 SETTLED = {
     "at_most_once": "Without evidence for {awaiting} it is given up, so that nobody gets a mail twice.",
@@ -88,7 +82,7 @@ def _shown(site: Site, request: Request) -> Response:
     found = mailed(site.store, request.path_params["id"])
     if found is None or found["html"] is None:
         return missing(request)
-    return HTMLResponse(found["html"], headers={"Content-Security-Policy": MAIL_POLICY})
+    return HTMLResponse(found["html"], headers={"Content-Security-Policy": MAIL_ALONE})
 
 
 def _span(seconds: float) -> str:

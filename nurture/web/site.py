@@ -32,6 +32,14 @@ MOST_FORM = 20_000
 
 PAGES = Path(__file__).with_name("pages")
 
+_MAIL = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; font-src http: https: data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+MAIL_FRAMED = f"{_MAIL}; frame-ancestors 'self'"
+MAIL_ALONE = f"{_MAIL}; frame-ancestors 'none'; sandbox"
+"""What a page that is a mail may do. Its pictures come from anywhere; nothing in it runs; alone, it is of no origin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:

@@ -19,10 +19,10 @@ from nurture.language.graph import STYLE
 from nurture.rehearsal.cast import ALL
 from nurture.web.app import Headers
 from nurture.web.preview import editor
-from nurture.web.preview.mails import FRAME_POLICY, framed
+from nurture.web.preview.mails import framed
 from nurture.web.preview.player import leads, played, read_asked
 from nurture.web.preview.seeing import Seen, faults_in, see
-from nurture.web.site import PAGES, in_thread, page
+from nurture.web.site import MAIL_FRAMED, PAGES, in_thread, page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -175,10 +175,10 @@ def see_values(seen: Seen, view: str) -> dict[str, object]:
 def _mail(desk: Desk, request: Request) -> Response:
     seen = _seen(desk, request)
     if seen is None or seen.message is None:
-        return HTMLResponse("<p>There is no mail to show.</p>", 404, headers={"Content-Security-Policy": FRAME_POLICY})
+        return HTMLResponse("<p>There is no mail to show.</p>", 404, headers={"Content-Security-Policy": MAIL_FRAMED})
     played_at = f"/play/{quote(seen.shown.sequence.name)}"
     html = framed(seen.message.html, lambda _: played_at, dark="dark" in request.query_params)
-    return HTMLResponse(html, headers={"Content-Security-Policy": FRAME_POLICY})
+    return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_FRAMED})
 
 
 # --- playing
@@ -202,7 +202,7 @@ def _play_mail(desk: Desk, request: Request) -> Response:
     shown, _ = _found(desk, request)
     walked = None if shown is None else played(desk, shown, read_asked(shown.sequence.name, request.query_params))
     if walked is None or walked.message is None or walked.step is None:
-        return HTMLResponse("<p>There is no mail to show.</p>", 404, headers={"Content-Security-Policy": FRAME_POLICY})
+        return HTMLResponse("<p>There is no mail to show.</p>", 404, headers={"Content-Security-Policy": MAIL_FRAMED})
     asked, step = walked.asked, walked.step
     html = framed(walked.message.html, lambda door: leads(asked, step, door), dark="dark" in request.query_params)
-    return HTMLResponse(html, headers={"Content-Security-Policy": FRAME_POLICY})
+    return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_FRAMED})
