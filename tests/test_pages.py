@@ -168,7 +168,7 @@ def opened(browser, house, screen, *, logged_in=True):
 
 def faults_of(page, *rules):
     """What axe finds, in a line each; by these rules alone when some are named."""
-    assert AXE.is_file(), "the pages' tests need axe: .ci/editor fetches it"
+    assert AXE.is_file(), "the pages' tests need axe: .ci/npm fetches it"
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate(
