@@ -7,10 +7,11 @@ from threading import Event as Signal
 
 import pytest
 from doors import House
-from playwright.sync_api import sync_playwright
 from stage import MONDAY
+from test_pages import faults_of, opened
 from test_report import ANN, BEN, CEM, HOLDOUT, four_people
 
+from nurture.engine import access
 from nurture.store.database import open_store
 from nurture.web.counting import FRESH, Counting
 
@@ -122,35 +123,57 @@ def test_what_is_not_there_is_not_found(viewer, house):
     assert house.nobody.get("/sequences/ladder", follow_redirects=False).status_code in (302, 303, 401)
 
 
-def test_in_a_browser_nothing_is_wrong_and_no_stranger_runs_a_script(house, viewer):
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert program, "the browser tests need Chromium: apt-get install chromium"
+def test_in_a_browser_nothing_is_wrong_and_no_stranger_runs_a_script(house, viewer, browser):
     faults = []
     counted(viewer, "/sequences/ladder", days="30", by="first_name")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        for width in (390, 1280):
-            context = browser.new_context(viewport={"width": width, "height": 800})
-            context.add_cookies(
-                [{"name": cookie.name, "value": cookie.value, "url": house.address} for cookie in viewer.cookies.jar]
-            )
-            page = context.new_page()
-            page.on("console", lambda said: faults.append(said.text))
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("dialog", lambda dialog: faults.append(dialog.message))
-            page.goto(f"{house.address}/sequences/ladder?days=30&by=first_name")
-            assert page.locator("h1").inner_text().startswith(SCRIPT)
-            assert page.get_by_text(STRANGER).count() == 1
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            assert page.evaluate(SHIFTS) == 0
-            page.locator(".bar a.yes").first.click()
-            assert page.locator("h1").inner_text() == "question: yes"
-            assert page.get_by_text(ANN).count() == 1
-        browser.close()
+    for width in (390, 1280):
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        context.add_cookies(
+            [{"name": cookie.name, "value": cookie.value, "url": house.address} for cookie in viewer.cookies.jar]
+        )
+        page = context.new_page()
+        page.on("console", lambda said: faults.append(said.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: faults.append(dialog.message))
+        page.goto(f"{house.address}/sequences/ladder?days=30&by=first_name")
+        assert page.locator("h1").inner_text().startswith(SCRIPT)
+        assert page.get_by_text(STRANGER).count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(SHIFTS) == 0
+        page.locator(".bar a.yes").first.click()
+        assert page.locator("h1").inner_text() == "question: yes"
+        assert page.get_by_text(ANN).count() == 1
     assert faults == []
 
 
 # --- pages do not wait for numbers
+
+
+def test_while_a_long_list_is_counted_the_pages_keep_nobody_out_and_end_by_themselves(postgresql, browser):
+    store = open_store(postgresql)
+    house = House(store)
+    try:
+        house.subscribe()
+        house.session = access.log_in(store, house.account("view"), house.now)
+        pages = []
+        with store.write() as tx:
+            tx.exec_driver_sql("LOCK TABLE enrollment IN ACCESS EXCLUSIVE MODE")  # now no number can be had
+            for path in ("/sequences", "/sequences/ladder"):
+                page, faults = opened(browser, house, "phone")
+                page.goto(f"{house.address}{path}")
+                page.get_by_text("is counted for the first time").wait_for()
+                page.get_by_role("link", name="Look again").click()
+                assert faults_of(page) == []
+                pages.append((page, faults))
+        pages[0][0].get_by_role("cell", name="1", exact=True).wait_for()
+        pages[1][0].get_by_role("heading", name="The asks").wait_for()
+        for page, faults in pages:
+            assert page.get_by_text("is counted for the first time").count() == 0
+            page.context.close()
+            assert faults == []
+    finally:
+        house.close()
+        store.close()
 
 
 def test_a_long_list_is_counted_beside_the_page_and_shown_when_it_is_there():

@@ -90,7 +90,7 @@ async def form_of(request: Request) -> Form:
 
 
 def show(request: Request, template: str, data: Data, status: int = 200) -> HTMLResponse:
-    """A page in the frame."""
+    """A page in the frame. One whose data has `again` is not done yet: it looks at itself until it is, and may ask us."""
     who: Who = request.state.who
     path = request.url.path
     menu = [
@@ -100,7 +100,8 @@ def show(request: Request, template: str, data: Data, status: int = 200) -> HTML
     ]
     query = f"?{request.url.query}" if request.url.query else ""
     twin = f"{'/index' if path == '/' else path}.json{query}"
-    known = {"who": who, "menu": menu, "twin": twin, "path": path, **data}
+    known = {"who": who, "menu": menu, "twin": twin, "path": path, "here": f"{path}{query}", "again": False, **data}
+    request.state.again = known["again"]
     return HTMLResponse(pages().get_template(template).render(known), status)
 
 

@@ -29,7 +29,13 @@ NOTHING = {"inside": 0, "ended": 0, "goal": 0}
 def routes(site: Site) -> list[Route]:
     counting = Counting()
     return [
-        *twins("/sequences", "sequences.html", "nurture.sequences/1", lambda request: _every(site, counting, request)),
+        *twins(
+            "/sequences",
+            "sequences.html",
+            "nurture.sequences/1",
+            lambda request: _every(site, counting, request),
+            draw=lambda data: {"again": not data["counted"]},
+        ),
         *twins("/sequences/{name}/asked", "asked.html", "nurture.asked/1", lambda request: _asked(site, request)),
         *twins("/sequences/{name}", "sequence.html", "nurture.report/1", lambda request: _one(site, counting, request)),
     ]
@@ -91,6 +97,7 @@ def _one(site: Site, counting: Counting, request: Request) -> dict[str, Any] | N
         "drawn": _drawn(sequence, found),
         "goal_is_known": bool(sequence.goal),
         "report": found,
+        "again": found is None,
     }
 
 
