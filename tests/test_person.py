@@ -1,6 +1,7 @@
 """One person: what happened and why, what comes next and why not sooner, and what can be done about it by hand."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -276,10 +277,29 @@ def test_a_message_in_doubt_says_how_it_is_settled_and_is_settled_by_hand_with_a
     shown = client.get("/outbox.json?state=unknown").json()
     assert [one["id"] for one in shown["messages"]] == [mail.id]
     assert shown["settled"] == "Without evidence for 24 hours it is given up, so that nobody gets a mail twice."
+    course = {
+        "how": "delivery", "words": "reports of it are awaited, then the setting `delivery` decides",
+        "at": "2026-06-02T10:00:00Z",
+    }  # fmt: skip
+    assert shown["messages"][0]["settling"] == course == client.get(f"/outbox/{mail.id}.json").json()["settling"]
+    for page in (client.get("/outbox"), client.get(f"/outbox/{mail.id}")):
+        assert re.search(r"eports of it are awaited, .*?, <time[^>]*>02 Jun 2026 10:00</time> UTC", page.text)
     form = {"csrf": csrf(client), "id": mail.id, "as": "sent"}
     assert client.post("/outbox/settle", data=form).status_code == 422
     assert client.post("/outbox/settle", data={**form, "reason": "Ann has it"}).status_code == 303
     assert client.get("/outbox.json?state=unknown").json()["messages"] == []
+    settled = client.get(f"/outbox/{mail.id}.json").json()
+    assert settled["settling"] is None
+    assert settled["reason"].startswith("settled by hand: sent, by edit@example.com at ")
+    assert settled["reason"].endswith(", because Ann has it")
+    with house.store.read() as tx:
+        (entry, *_) = audit.listing(tx, 9)
+    assert (entry.who, entry.action, entry.target, entry.reason) == (
+        "edit@example.com",
+        "message settled: sent",
+        mail.id,
+        "Ann has it",
+    )
 
 
 def test_the_twin_of_a_person_is_json_that_programs_can_read(house):
