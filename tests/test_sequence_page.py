@@ -64,6 +64,8 @@ def test_the_page_and_its_twin_say_the_same(viewer):
         step["step"]: [step[said] for said in ("asked", "yes", "waiting", "no")] for step in twin["steps"]
     }
     assert numbers(page.text)["question"] == [5, 3, 2, 0]
+    went_on = [int(number) for number in re.findall(r"(\d+) went on to a later ask", page.text)]
+    assert went_on == [step["went_on"] for step in twin["steps"][:-1]] == [2, 1]
     assert twin["lift"][0]["split"] == "question 99%, end 1%"
     assert "Nothing can be said yet" in page.text
 
