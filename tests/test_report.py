@@ -5,7 +5,8 @@ import re
 from datetime import timedelta
 
 import pytest
-from stage import LINKS, MONDAY, Stage
+from stage import LINKS, MONDAY, PEOPLE, Stage
+from test_signup import FORMS, sign_up
 
 from nurture.cli.main import run
 from nurture.engine.measuring import Period, report
@@ -150,6 +151,25 @@ def test_a_period_is_of_passes_that_began_in_it_and_is_compared_with_the_one_bef
     wider = found(stage, period=Period(stage.now - timedelta(days=25)))
     assert (wider["before"]["enrolled"], wider["before"]["goal"]) == (4, 1)
     assert step(wider, "question")["before"] == {"asked": 4, "yes_rate": 0.75}
+
+
+def test_people_are_grouped_by_the_source_of_the_first_form_they_sent(store):
+    stage = Stage(store, {"ladder": LADDER, "welcome": LADDER}, templates={"people.yaml": PEOPLE + FORMS})
+    sign_up(stage, ANN, "open")  # the link of a blog's post said so
+    sign_up(stage, ANN, "news", campaign={"utm_source": "later"})
+    sign_up(stage, BEN, "open", campaign={})  # no link said anything, but the page is known
+    sign_up(stage, CEM, "open", campaign={}, page="https://[no address")
+    sign_up(stage, DIA, "open", campaign={}, friend_of="0123456789")
+    stage.subscribe("eve@example.com")
+    stage.work()
+    groups = {group["value"]: group["enrolled"] for group in found(stage, by="source")["groups"]}
+    assert groups == {"blog": 1, "blog.example": 1, "form open": 1, "a friend": 1, None: 1}
+    own = PEOPLE.replace(b"loan: [home, auto]", b"loan: [home, auto], source: text")
+    stage.deploy({"ladder": LADDER}, {"people.yaml": own})
+    stage.subscribe(ANN, source="a fair")
+    groups = {group["value"]: group["enrolled"] for group in found(stage, by="source")["groups"]}
+    assert groups == {"a fair": 1, None: 4}  # an attribute of that name is the author's own word
+    stage.close()
 
 
 def test_an_unknown_sequence_is_named_with_a_hint(stage):
@@ -301,7 +321,7 @@ def test_as_text_it_is_a_ladder(project, capfd):
         (["welcom"], "there is no sequence 'welcom', did you mean 'welcome'?"),
         (["welcome", "--since", "soon"], "--since: 'soon' is no date and no length of time; write 2026-06-01 or `30 days`"),
         (["welcome", "--since", "2026-06-02", "--until", "2026-06-01"], "--since must be before --until, and not in the future"),
-        (["welcome", "--by", "shoes"], "people.yaml declares no attribute 'shoes'; declare it, or group by tag"),
+        (["welcome", "--by", "shoes"], "people.yaml declares no attribute 'shoes'; declare it, or group by tag or source"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(project, capfd, words, sentence):

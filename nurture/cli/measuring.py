@@ -30,7 +30,7 @@ def report(
     sequence: Annotated[str, typer.Argument(metavar="SEQUENCE")],
     since: Begun = None,
     until: Begun = None,
-    by: Annotated[str, typer.Option(metavar="NAME", help="an attribute of people.yaml, or `tag`")] = "",
+    by: Annotated[str, typer.Option(metavar="NAME", help="an attribute of people.yaml, `tag`, or `source`")] = "",
     now: Now = None,
     *,
     lift: Annotated[bool, typer.Option("--lift", help="what each split has shown: does the ladder pay")] = False,
