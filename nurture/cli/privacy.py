@@ -28,16 +28,21 @@ def export(
     as_csv: Annotated[bool, typer.Option("--csv", help="a table of all people, for a spreadsheet")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="a document; so it is without --csv as well")] = False,
 ) -> int:
-    """All people, or everything that is known of one, on stdout."""
+    """All people, or everything that is known of one, on stdout. Who took it is on the audit log."""
     from nurture.engine import exporting
     from nurture.engine.addresses import normalise
+    from nurture.store import audit
 
     if as_csv and (email is not None or as_json):
         raise Refused("--csv is a table of all people: it goes with neither --email nor --json")
     at: At = context.obj
+    by = who() or "command line"
     with at.store() as store:
+        if email is None:
+            with store.write() as tx:
+                audit.record(tx, audit.Entry(moment(None), by, "people exported"))
         if email is not None:
-            found = exporting.everything(store, normalise(email))
+            found = exporting.taken(store, normalise(email), by, moment(None))
             if found is None:
                 say.say(f"Nobody has the address {email}.")
                 return 1

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from nurture.engine.show import iso, message, person, place_document
 from nurture.language.sequence import ALWAYS_KNOWN
 from nurture.mail.message import thaw
-from nurture.store import enrollments, events, messages, people
+from nurture.store import audit, enrollments, events, messages, people
+from nurture.store.audit import Entry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from nurture.journey.enrollment import Subscriber
@@ -78,6 +81,16 @@ def everything(store: Store, email: str) -> dict[str, Any] | None:
             for row in happened
         ],
     }  # fmt: skip
+
+
+def taken(store: Store, email: str, by: str, now: datetime) -> dict[str, Any] | None:
+    """`everything` of one person, for whoever takes it along. Who did so is on the audit log before they have it."""
+    with store.write() as tx:
+        subscriber = people.by_email(tx, email)
+        if subscriber is None:
+            return None
+        audit.record(tx, Entry(now, by, "person exported", f"person {subscriber.id}"))
+    return everything(store, email)
 
 
 def _written(tx: Connection, number: str) -> dict[str, str]:

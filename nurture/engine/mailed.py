@@ -15,6 +15,9 @@ from nurture.mail.message import thaw
 from nurture.store import events, messages, people
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nurture.engine.rules import Rules
     from nurture.mail.message import Message
     from nurture.store.database import Store
 
@@ -25,7 +28,7 @@ _REPLY = re.compile(r"\breply\+[\w-]+@")
 TAKEN_OUT = "…"
 
 
-def mailed(store: Store, number: str) -> dict[str, Any] | None:
+def mailed(store: Store, rules: Rules, number: str, now: datetime) -> dict[str, Any] | None:
     """The mail with this id as `nurture.message/1`; None when there is none. `text` is null before it was written."""
     with store.read() as tx:
         row = messages.by_ids(tx, [number]).get(number)
@@ -39,6 +42,7 @@ def mailed(store: Store, number: str) -> dict[str, Any] | None:
         **show.message(row),
         "email": whose.email if whose else "",
         "person": row.subscriber,
+        "settling": show.settling(row, rules, now),
         **_words(written),
         "events": [show.event(one) for one in reported],
     }

@@ -151,6 +151,11 @@ KINDS: Mapping[str, AskForm] = _all_kinds()
 CONFIRM = "confirm"
 """The ask of the mail that follows a sign-up: whether it was them. No author writes it, so the table has none."""
 
+ICONS: Mapping[str, str] = MappingProxyType(
+    {kind: form.icon for kind, form in KINDS.items()} | {CONFIRM: '<path d="M3.5 9.5l3.7 3.7 7.3-8"/>'}
+)
+"""What stands for each ask that a mail can have, in the chart."""
+
 HOSTED = frozenset(kind for kind, form in KINDS.items() if form.yes in ("page", "friends")) | {CONFIRM}
 """Kinds of ask whose link leads to a page of ours rather than to the author's own address."""
 

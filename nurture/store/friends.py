@@ -117,6 +117,12 @@ def erase(tx: Connection, subscriber: int) -> None:
     tx.execute(update(table).where(c.subscriber == subscriber).values(client="", device=""))
 
 
+def allow(tx: Connection, subscriber: int) -> bool:
+    """They count like any other friend; False when they did so before."""
+    done = tx.execute(update(table).where(c.subscriber == subscriber).where(c.refused != "").values(refused=""))
+    return done.rowcount > 0
+
+
 UNCOUNTED = and_(c.engaged_at.is_not(None), c.counted_at.is_(None), c.refused == "")
 
 
