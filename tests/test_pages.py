@@ -7,8 +7,9 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+import strangers
 from doors import LADDER, PASSWORD, SETUP, House, csrf
-from stage import LINKS, PEOPLE
+from stage import LINKS
 from starlette.routing import Route, compile_path
 from test_badges import BODY
 from test_badges import LADDER as BADGES
@@ -25,14 +26,14 @@ from nurture.web.doors import ROWS
 AXE = Path(__file__).parent.parent / ".node" / "node_modules" / "axe-core" / "axe.min.js"
 ASKS = {
     "form": "form: about_you, label: Begin, pages: [{fields: [{choice: What for?, answers: {home: A home, auto: A car}, "
-    "save: loan}, {number: How many?, save: seats}]}, {fields: [{date: When?, save: renewal}]}]",
+    f"save: loan}}, {{number: How many?, save: seats}}]}}, {{fields: [{{date: When?, save: renewal}}, {strangers.TYPED}]}}]",
     "tour": "watch: Watch the tour, to: files/tour.mp4, at_least: 50%",
     "film": "watch: Watch the film, to: 'https://videos.example.com/film'",
     "list": "download: list.pdf, label: Get the list",
 }
 FILES = {
     "files/tour.mp4": bytes(2048), "files/list.pdf": b"%PDF-1.4",
-    "people.yaml": PEOPLE + FORMS.replace(b", start: ladder", b""), "templates/invite.md": INVITE,
+    "people.yaml": strangers.PEOPLE + FORMS.replace(b", start: ladder", b""), "templates/invite.md": INVITE,
     "templates/shown.md": BODY.encode(), "templates/offer.md": b"{{ offer.deadline }}\n\n{{ ask }}\n",
 }  # fmt: skip
 ONE = """\
@@ -52,7 +53,7 @@ NOT_SEEN = {
 }  # fmt: skip
 """Addresses for programs, of pictures, files and mails, and of what a form does."""
 
-CSV = "email,first_name,shoes\nnew@example.com,Nan,41\nnobody,Ned,2\n"
+CSV = f"email,first_name,shoes\nnew@example.com,{strangers.script('cell')},41\n{strangers.script('bad')},Ned,2\n"
 SCREENS = {
     "wide": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
@@ -86,8 +87,8 @@ def house(migrated, tmp_path_factory):
     path = tmp_path_factory.mktemp("pages") / "nurture.db"
     path.write_bytes(migrated.read_bytes())
     store = open_store(f"sqlite:///{path}")
-    built = House(store)
-    asks = {**ASKS, "course": OFFER}
+    built = House(store, accounts=strangers.ACCOUNTS)
+    asks = {**ASKS, "course": OFFER, "reply": strangers.REPLY}
     built.deploy(
         {"ladder": LADDER, "bring": BRING, "loans": BADGES.replace("TEMPLATE", "shown.md")}
         | {
@@ -105,6 +106,7 @@ def house(migrated, tmp_path_factory):
     built.work()
     own = link_of(built, "bring@example.com")
     comes(built, "friend@example.com", link=own, device=own, answers=False)  # the checks refuse this one
+    strangers.come(built)
     built.answer(built.mail("Question"), "auto")
     built.answer(built.mail("Which?", "loans@example.com"), "home")
     built.inbox.keep("postmark", {"x": "y"}, b"<svg onload=alert(1)>", built.now)
@@ -119,15 +121,20 @@ def house(migrated, tmp_path_factory):
     store.close()
 
 
-def addresses(house):
-    """Every address that a person sees, by its row in the table of doors."""
+def hand_in(house):
+    """Hand in a list of people; gives the page that shows what it would do."""
     admin = house.client()
     admin.cookies.set("nurture", house.session)
-    files = {"file": ("people.csv", CSV)}
-    handed_in = admin.post("/people/import", data={"csrf": csrf(admin)}, files=files).headers["location"]
+    files = {"file": (f"{strangers.script('file')}.csv", CSV)}
+    return admin.post("/people/import", data={"csrf": csrf(admin)}, files=files).headers["location"]
+
+
+def addresses(house):
+    """Every address that a person sees, by its row in the table of doors."""
     links = {
-        mail.to.partition("@")[0]: re.search(r"https://go\.example\.com(/[cq]/[^\s\"<)]+)", mail.text)[1]
+        mail.to.partition("@")[0]: found[1]
         for mail in house.delivered
+        if (found := re.search(r"https://go\.example\.com(/[cq]/[^\s\"<)]+)", mail.text))
     }
     badges = re.findall(r"https://go\.example\.com(/b/[^\s\"<)]+)", house.delivered[-1].text)
     with house.store.read() as tx:
@@ -139,7 +146,7 @@ def addresses(house):
         "/sequences/{name}": ["/sequences/ladder"],
         "/sequences/{name}/asked": ["/sequences/ladder/asked?step=question&said=yes"],
         "/people": ["/people"], "/people/import": ["/people/import"],
-        "/people/import/{key}": [handed_in], "/people/{id}": [f"/people/{inviting}", f"/people/{friend}"],
+        "/people/import/{key}": [hand_in(house)], "/people/{id}": [f"/people/{inviting}", f"/people/{friend}"],
         "/outbox": ["/outbox", "/outbox?state=unknown"], "/outbox/{id}": [f"/outbox/{question.id}"],
         "/inbox": ["/inbox"], "/inbox/{id}": ["/inbox/1"],
         "/deploys": ["/deploys"], "/audit": ["/audit"], "/settings": ["/settings"], "/access": ["/access"],
@@ -223,6 +230,20 @@ def test_every_page_leads_to_its_twin_and_no_page_to_one_that_is_not_there(house
     assert left == set(), "twins that no page leads to"
     form = {"csrf": csrf(admin), "email": "a"}
     assert ".json" not in admin.post("/people/find", data=form).text  # what was typed stands in no address
+
+
+def test_what_strangers_write_is_words_on_every_page(browser, house):
+    page, faults = opened(browser, house, "wide")
+    shown, twins = set(), set()
+    for path in (*strangers.where(house), "/outbox", "/people", "/audit", hand_in(house)):
+        assert page.goto(house.address + path).status == 200, path
+        assert page.locator("svg[onload], script:not([src])").count() == 0, path
+        shown |= strangers.fields_in(page.locator("body").inner_text())
+        twins |= strangers.fields_in(page.request.get(f"{house.address}{path}.json").text())
+    page.context.close()
+    assert faults == [], "a script ran, or was kept from it by nothing but our policy"
+    assert shown == strangers.SHOWN
+    assert twins - shown == strangers.TWINNED
 
 
 @pytest.mark.parametrize("screen", SCREENS)

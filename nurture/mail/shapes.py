@@ -17,6 +17,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.lexer import TokenStream
 from jinja2.parser import Parser
 
+from nurture.mail.allowance import spend
 from nurture.mail.slots import NONCE
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ class Shaped:
     words: tuple[str, ...]
 
     def render(self, values: Mapping[str, object]) -> str:
-        return _WORDS.sub(lambda match: self.words[int(match[1])], self.shared.render(values))
+        def put(match: re.Match[str]) -> str:
+            word = self.words[int(match[1])]
+            spend(len(word))
+            return word
+
+        return _WORDS.sub(put, self.shared.render(values))
 
 
 def shaping(environment: Environment) -> Callable[[str], Shaped | None]:

@@ -15,6 +15,8 @@ from jinja2 import Undefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from nurture.mail.sandbox import printed
+
 NONCE = f"nv{token_hex(6)}x"
 """Made anew for each process. Letters and digits only: Markdown would encode anything else inside an address."""
 
@@ -43,6 +45,7 @@ class Slots(list[str]):
 @pass_context
 def finalize(context: Context, value: object) -> object:
     """What Jinja prints instead of a value. With the context, so that constants are not settled beforehand."""
+    printed(context, value)
     if isinstance(value, Markup | Undefined) or hasattr(value, "__html__"):
         return value
     slots = context.parent[KEY]

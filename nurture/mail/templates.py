@@ -1,7 +1,6 @@
 """The templates of a project, compiled once in a closed sandbox, and what they print for one person.
 
-What a template may do is a short list: the names it is given, the filters below, and Jinja's own `if`, `for`, `set`,
-`include` and `macro`. No globals; nothing that allocates without bound (`'a' * 10**9` is refused).
+What a template may do is said in `sandbox`, how much it may make in `allowance`.
 """
 
 from __future__ import annotations
@@ -12,27 +11,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
 from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from nurture.errors import RenderError
+from nurture.mail.allowance import LONGEST, begin
+from nurture.mail.sandbox import Sandbox
 from nurture.mail.shapes import BLANKS, shaping
 from nurture.mail.slots import KEY, Slots, finalize
 
 if TYPE_CHECKING:
     from jinja2.environment import Environment
-
-FILTERS = frozenset(
-    {
-        "abs", "capitalize", "count", "d", "default", "first", "float", "int", "join", "last", "length", "list",
-        "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr",
-        "sort", "string", "sum", "title", "trim", "truncate", "unique", "upper", "wordcount",
-    }
-)  # fmt: skip
-"""Not `safe` or `escape`: data is never markup. Not `format`, `center` or `indent`: they grow without bound."""
-
-LONGEST = 512_000
-"""Characters one template may come to. Gmail clips a mail at 102 KB."""
 
 
 class Missing(StrictUndefined):
@@ -54,18 +41,6 @@ class Missing(StrictUndefined):
     __hash__ = object.__hash__  # type: ignore[assignment]
 
 
-class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's immutable sandbox without operators that can make something huge out of something small."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def call_binop(self, _context: object, operator: str, left: object, right: object) -> object:
-        numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if operator == "**" or not numbers:
-            raise SecurityError(f"{operator} is for numbers only, and ** is not allowed")
-        return left * right if operator == "*" else left % right  # type: ignore[operator]
-
-
 class Templates:
     """All templates of a project by their path in `templates/`, and single lines. Compiled when first used."""
 
@@ -82,11 +57,13 @@ class Templates:
         """What the template prints, its values as slots. Raises RenderError with the file and line."""
         given = {**values, KEY: slots}
         before = len(slots)
+        begin()
         if name in self.files and (shared := self._shaped(name)) is not None:
             try:
                 return _short(shared.render(given), name)
             except Exception:  # noqa: BLE001 - whatever it is, the template itself says it below, with its own line
                 del slots[before:]
+                begin()
         try:
             return _short(self._pages.get_template(name).render(given), name)
         except TemplateNotFound as error:
@@ -96,6 +73,7 @@ class Templates:
 
     def layout(self, source: str, values: Mapping[str, object], name: str) -> str:
         """A layout around a page; its values are markup already. Raises RenderError."""
+        begin()
         try:
             return _short(self._layout(source).render(values), name)
         except Exception as error:  # noqa: BLE001 - as above
@@ -106,6 +84,7 @@ class Templates:
         template = _compiled(self._lines, source, what)
 
         def print_line(values: Mapping[str, object]) -> str:
+            begin()
             try:
                 text = template.render(values) if template is not None else source
             except Exception as error:  # noqa: BLE001 - as above
@@ -122,14 +101,10 @@ def _environment(*, autoescape: bool, files: Mapping[str, str]) -> Environment:
     def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
         return (files[name], f"templates/{name}", lambda: True) if name in files else None
 
-    made = Sandbox(
+    return Sandbox(
         autoescape=autoescape, undefined=Missing, loader=FunctionLoader(load), cache_size=10_000, auto_reload=False,
         **BLANKS,
     )  # fmt: skip
-    made.globals.clear()
-    for name in set(made.filters) - FILTERS:
-        del made.filters[name]
-    return made
 
 
 def _compiled(environment: Environment, source: str, what: str) -> Template | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.exception_handlers import http_exception_handler
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -170,4 +172,5 @@ class Headers:
                 headers.setdefault("Content-Security-Policy", f"{self.policy}{asks}")
             await send(message)
 
-        await self.app(scope, receive, with_headers)
+        with suppress(ClientDisconnect):  # who asked is gone: there is nobody to tell, and nothing to mend
+            await self.app(scope, receive, with_headers)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from nurture.errors import SettingsError
+from nurture.web.guard import MANY, Limits, guarded
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+LIMITS = Limits()
 LONGEST_GOODBYE = 5
 """Seconds that requests in progress have when the server stops."""
 
@@ -37,14 +39,19 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def serving(app: ASGIApp, listening: socket.socket, proxies: Sequence[str] = ()) -> Iterator[str]:
+def serving(
+    app: ASGIApp, listening: socket.socket, proxies: Sequence[str] = (), limits: Limits = LIMITS,
+    many: Sequence[str] = MANY,
+) -> Iterator[str]:  # fmt: skip
     """The application at work until the block ends; gives its own address, like http://127.0.0.1:8000.
 
-    Who asks is whoever connects, unless that is one of `proxies`: anybody can write X-Forwarded-For.
+    Who asks is whoever connects, unless that is one of `proxies`: anybody can write X-Forwarded-For. `many` are
+    addresses that may have more connections than one address may, as proxies do.
     """
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False, ws="none",
         timeout_graceful_shutdown=LONGEST_GOODBYE, proxy_headers=bool(proxies), forwarded_allow_ips=list(proxies),
+        http=guarded(limits, (*many, *proxies)),
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="web", daemon=True)
