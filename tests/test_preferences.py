@@ -7,7 +7,6 @@ from doors import LADDER, House
 from stage import LINKS, MONDAY, Stage
 from test_pages import SCREENS, faults_of, opened
 
-from nurture.engine.erasing import erase
 from nurture.engine.preferring import page, prefer
 from nurture.engine.why import why
 from nurture.errors import Refused
@@ -127,16 +126,6 @@ def test_the_page_shows_and_only_a_post_does(house):
     assert house.nobody.post(link, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     assert house.story()["status"] == "unsubscribed"
     assert "You are off the list." in house.nobody.get(link).text
-
-
-def test_who_asks_to_be_erased_is_on_the_dashboard_and_nothing_is_taken_away_by_a_forwarded_mail(house):
-    link = LINKS.unsubscribe(house.delivered[0].id).removeprefix("https://go.example.com")
-    assert "A person writes to your own address first" in house.nobody.post(link, data={"want": "erase"}).text
-    assert house.story()["preferences"]["asks"] == ["erase"]
-    assert "ann@example.com asked to be erased." in house.browser("admin").get("/").text
-    assert erase(house.store, house.deployed, "ann@example.com", house.now, by="test") is not None
-    assert "asked to be erased" not in house.browser("view").get("/").text
-    assert house.nobody.get(link).status_code == 410
 
 
 @pytest.mark.parametrize("screen", SCREENS)

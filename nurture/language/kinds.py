@@ -151,7 +151,10 @@ KINDS: Mapping[str, AskForm] = _all_kinds()
 CONFIRM = "confirm"
 """The ask of the mail that follows a sign-up: whether it was them. No author writes it, so the table has none."""
 
-HOSTED = frozenset(kind for kind, form in KINDS.items() if form.yes in ("page", "friends")) | {CONFIRM}
+HAND_OVER = "hand_over"
+"""The ask of the mail that hands a person what is theirs. No author writes it either."""
+
+HOSTED = frozenset(kind for kind, form in KINDS.items() if form.yes in ("page", "friends")) | {CONFIRM, HAND_OVER}
 """Kinds of ask whose link leads to a page of ours rather than to the author's own address."""
 
 CLICKED = frozenset(kind for kind, form in KINDS.items() if form.yes == "click")
