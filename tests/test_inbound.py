@@ -43,7 +43,7 @@ steps:
     no: end
   thanks:
     subject: Thanks
-    template: body.md
+    template: thanks.md
     ask: {click: Show me, to: https://example.com/tour}
     no: end
 tests:
@@ -63,6 +63,7 @@ steps:
     ask: {click: Show me, to: https://example.com/hello}
     no: end
 """
+THANKS = b"You wrote: {{ said('question') }}\n\n{{ ask }}\n"
 RECORDED = Path(__file__).parent / "recorded" / "inbound"
 OWN = replace(LINKS, reply_domain="reply.example.com")
 LOGIN = {"authorization": "Basic " + base64.b64encode(b"user:password").decode()}
@@ -70,7 +71,7 @@ LOGIN = {"authorization": "Basic " + base64.b64encode(b"user:password").decode()
 
 @pytest.fixture
 def stage(store):
-    made = Stage(store, {"ladder": LADDER, "elsewhere": ELSEWHERE})
+    made = Stage(store, {"ladder": LADDER, "elsewhere": ELSEWHERE}, templates={"templates/thanks.md": THANKS})
     made.sender.close()
     made.links = OWN
     made.sender = stage_.Sender(store, made.provider, Account("outbox"), OWN, senders=2)
@@ -121,6 +122,19 @@ def test_a_reply_is_the_yes_and_its_words_are_the_answer(stage, provider):
     assert ">" not in answers["question"]
     assert "wrote:" not in answers["question"]
     assert sorted(stage.subjects()) == ["Hello", "Question", "Thanks"], "`start: replied` heard of it as well"
+
+
+def test_a_reply_is_quoted_in_their_own_words_which_are_no_markup(stage):
+    stage.subscribe()
+    stage.work()
+    stage.after(hours=1)
+    wrote = "<b>Cakes</b> & {{ email }},\nmostly [here](https://evil.example)."
+    headers, body = posted("postmark-inbound", stage.mail("Question").reply_to, TextBody=wrote, StrippedTextReply=wrote)
+    come(stage, "postmark-inbound", headers, body)
+    stage.work()
+    mail = stage.mail("Thanks")
+    assert "You wrote: &lt;b&gt;Cakes&lt;/b&gt; &amp; {{ email }}, mostly [here](https://evil.example)." in mail.html
+    assert "You wrote: <b>Cakes</b> & {{ email }}, mostly" in mail.text
 
 
 def test_an_out_of_office_is_recorded_and_never_a_yes(stage):
@@ -236,7 +250,9 @@ def test_a_replys_address_is_sealed_and_keys_rotate():
 
 
 def test_a_mail_that_asks_for_a_reply_passes_its_checks_and_stories():
-    project = read_project({"sequences/ladder.yaml": LADDER.encode(), "templates/body.md": stage_.BODY})
+    project = read_project(
+        {"sequences/ladder.yaml": LADDER.encode(), "templates/body.md": stage_.BODY, "templates/thanks.md": THANKS}
+    )
     assert [str(problem) for problem in problems_of(project) if problem.severity == "error"] == []
     assert [told.differences for told in tell(project.sequences["ladder"])] == [()]
 

@@ -46,7 +46,8 @@ steps:
 OFFER = "buy: review, price: 99 GBP, to: 'https://shop.example.com', expires: 2 hours"
 NOT_SEEN = {
     "/healthz", "/metrics", "/pages/{file}", "/hooks/{provider}", "/w/{token}", "/o/{token}.png", "/b/{look}.png", "/index", "/openapi",
-    "/logout", "/people/find", "/people/export", "/people/{id}/act", "/people/{id}/erase", "/people/{id}/export", "/people/{id}/friend",
+    "/logout", "/people/find", "/people/export", "/people/{id}/act", "/people/{id}/erase", "/people/{id}/seen-to",
+    "/people/{id}/export", "/people/{id}/friend",
     "/outbox/settle", "/outbox/{id}/shown", "/inbox/{id}/replay", "/access/accounts", "/access/accounts/remove", "/access/tokens",
     "/access/tokens/remove", "/api/subscribers", "/api/subscribers/{email}", "/api/subscribers/{email}/export",
     "/api/events", "/api/offers/{code}", "/api/offers/{code}/redeem",

@@ -27,14 +27,20 @@ def export(
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="a table of all people, for a spreadsheet")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="a document; so it is without --csv as well")] = False,
+    sent: Annotated[
+        str, typer.Option(metavar="HOW", help="with --email: how it went to them; then nobody is asked for it any more")
+    ] = "",
+    now: Now = None,
 ) -> int:
     """All people, or everything that is known of one, on stdout. Who took it is on the audit log."""
-    from nurture.engine import exporting
+    from nurture.engine import exporting, preferring
     from nurture.engine.addresses import normalise
     from nurture.store import audit
 
     if as_csv and (email is not None or as_json):
         raise Refused("--csv is a table of all people: it goes with neither --email nor --json")
+    if sent and email is None:
+        raise Refused("--sent goes with --email: it says how one person got what is known of them")
     at: At = context.obj
     by = who() or "command line"
     with at.store() as store:
@@ -46,6 +52,9 @@ def export(
             if found is None:
                 say.say(f"Nobody has the address {email}.")
                 return 1
+            if sent:
+                by = who() or "command line"
+                preferring.seen_to(store, normalise(email), "copy", reason=sent, by=by, now=moment(now))
             say.data(found)
         elif as_csv:
             declared = at.deployed(store, moment(None)).project.people.attributes

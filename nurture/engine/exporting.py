@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from nurture.engine.mailed import hidden, without_keys
 from nurture.engine.show import iso, message, person, place_document
 from nurture.language.sequence import ALWAYS_KNOWN
 from nurture.mail.message import thaw
@@ -63,7 +64,7 @@ def everything(store: Store, email: str) -> dict[str, Any] | None:
         places = enrollments.every_pass(tx, subscriber.id)
         happened = events.of_subscriber(tx, subscriber.id, EVERY)
         mails = [
-            {**message(row), "leads_to": row.target, **_written(tx, row.id)}
+            {**message(row), "leads_to": hidden(row.target), **_written(tx, row.id)}
             for row in messages.of_subscriber(tx, subscriber.id)
         ]
     return {
@@ -98,7 +99,7 @@ def _written(tx: Connection, number: str) -> dict[str, str]:
     frozen = messages.payload(tx, number)
     if frozen is None:
         return {}
-    mail = thaw(frozen)
+    mail = without_keys(thaw(frozen))
     return {"text": mail.text, "html": mail.html}
 
 

@@ -51,8 +51,8 @@ def mailed(store: Store, rules: Rules, number: str, now: datetime) -> dict[str, 
 def without_keys(message: Message) -> Message:
     """The mail with nothing in it that acts for its person."""
     return replace(
-        message, reply_to=_hidden(message.reply_to), text=_hidden(message.text), html=_hidden(message.html),
-        headers=tuple((name, _hidden(value)) for name, value in message.headers),
+        message, reply_to=hidden(message.reply_to), text=hidden(message.text), html=hidden(message.html),
+        headers=tuple((name, hidden(value)) for name, value in message.headers),
     )  # fmt: skip
 
 
@@ -66,5 +66,6 @@ def _words(message: Message | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _hidden(words: str) -> str:
+def hidden(words: str) -> str:
+    """These words without the keys of links in them."""
     return _REPLY.sub(f"reply+{TAKEN_OUT}@", _KEY.sub(lambda found: found[0] if found[1] else TAKEN_OUT, words))

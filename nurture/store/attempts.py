@@ -16,7 +16,7 @@ from sqlalchemy import and_, bindparam, func, null, or_, select, update
 
 from nurture.journey.enrollment import Enrollment, Granted, Invited, Subscriber
 from nurture.journey.ledger import RANK, State
-from nurture.language.signups import confirms
+from nurture.language.theirs import ours
 from nurture.store import allowances, enrollments, friends, offers, pauses, people, tables
 from nurture.store.dialect import among, chunks, insert, locked_once
 from nurture.store.messages import CLAIMED, LEAVING, PLANNED, SENDING, Row, by_ids, lock_places
@@ -69,7 +69,7 @@ BEGIN = CHANGE.values(
     key=bindparam("known_by"), subject=bindparam("about"), target=bindparam("leads_to"),
 )  # fmt: skip
 CONFIRMING = (people.UNCONFIRMED, "unsubscribed")
-"""Who may yet be asked whether it was they who signed up."""
+"""Who may yet be asked whether it was they who signed up, or who asked for what is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def begin(
 
 def _may_have(status: str, sequence: str) -> bool:
     """Whether mail of this sequence may go to them. That which asks whether it was them goes to who left as well."""
-    return status == "active" or (status in CONFIRMING and confirms(sequence))
+    return status == "active" or (status in CONFIRMING and ours(sequence))
 
 
 def _hold_for_the_day(tx: Connection, over: Sequence[Begin], budget: int) -> None:

@@ -67,6 +67,7 @@ ROWS: tuple[Row, ...] = (
     Row("/people/import/{key}", "edit", "edit"),
     Row("/people/{id}", "view"),
     Row("/people/{id}/act", "edit", "edit"),
+    Row("/people/{id}/seen-to", "edit", "edit"),
     Row("/people/{id}/erase", "edit", "edit"),
     Row("/people/{id}/export", "edit", "edit"),
     Row("/people/{id}/friend", "edit", "edit"),

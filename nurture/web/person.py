@@ -10,6 +10,7 @@ from nurture.engine.byhand import ACTS, by_hand
 from nurture.engine.deploy import afresh
 from nurture.engine.erasing import erase
 from nurture.engine.exporting import taken
+from nurture.engine.preferring import seen_to
 from nurture.engine.referring import count_anyway
 from nurture.engine.why import DECISIONS, why
 from nurture.errors import Refused
@@ -32,6 +33,7 @@ def routes(site: Site) -> list[Route]:
             "/people/{id:int}", "person.html", "nurture.why/1", lambda request: _person(site, request), draw=_draw(site)
         ),
         acts("/people/{id:int}/act", lambda request, form: _act(site, request, form)),
+        acts("/people/{id:int}/seen-to", lambda request, form: _seen_to(site, request, form)),
         acts("/people/{id:int}/erase", lambda request, form: _erase(site, request, form)),
         acts("/people/{id:int}/export", lambda request, _: _export(site, request)),
         acts("/people/{id:int}/friend", lambda request, form: _count_friend(site, request, form)),
@@ -50,6 +52,14 @@ def _email(site: Site, request: Request) -> str | None:
     with site.store.read() as tx:
         found = people.by_ids(tx, [number]).get(number)
     return None if found is None or found.status == people.ERASED else found.email
+
+
+def _seen_to(site: Site, request: Request, form: Form) -> str:
+    email, what, reason = _email(site, request), form.get("what", ""), form.get("reason", "")
+    if email is None:
+        raise Refused("this person was erased before")
+    seen_to(site.store, email, what, reason=reason, by=request.state.who.name, now=site.now())
+    return f"/people/{request.path_params['id']}"
 
 
 def _erase(site: Site, request: Request, form: Form) -> Response | str:
