@@ -75,6 +75,22 @@ def posted(name, message=MESSAGE, url="", key=KEY):
     return seen[0]
 
 
+def request_of(provider, account, messages=None):
+    """What is asked for one mail, or in one call for many."""
+    seen = []
+    transport = httpx.MockTransport(lambda request: seen.append(request) or httpx.Response(503))
+    with pytest.raises(Uncertain):
+        provider.connect_many(account, transport)(messages) if messages else provider.connect(account, transport)(
+            MESSAGE
+        )
+    return seen[0]
+
+
+def schema(name):
+    read = json.loads((CONTRACTS / f"{name}.json").read_text())
+    return Draft202012Validator(read, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
 def outcome(send, message=MESSAGE):
     """What becomes of a mail: the provider's id, or the error."""
     try:
@@ -110,14 +126,12 @@ def sorted_as(error):
 @pytest.mark.parametrize("name", HTTP)
 def test_a_request_is_what_the_vendor_documents(name, message):
     request = posted(name, message)
-    schema = json.loads((CONTRACTS / f"{name}.json").read_text())
-    check = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    check.validate(content(request))
+    schema(name).validate(content(request))
     assert (request.method, str(request.url)) == ("POST", URLS[name])
     assert request.headers["user-agent"].startswith("nurture/")  # Resend refuses requests without one
 
 
-def test_postmark_gets_one_recipient_our_id_our_headers_and_no_tracking():
+def test_postmark_gets_one_recipient_our_id_our_headers_no_tracking_and_the_stream_that_was_named():
     request = posted("postmark")
     assert (request.headers["x-postmark-server-token"], request.headers["accept"]) == (KEY, "application/json")
     assert json.loads(request.content) == {
@@ -126,6 +140,9 @@ def test_postmark_gets_one_recipient_our_id_our_headers_and_no_tracking():
         "Headers": [{"Name": name, "Value": value} for name, value in MESSAGE.headers],
         "TrackOpens": False, "TrackLinks": "None",
     }  # fmt: skip
+    named = request_of(PROVIDERS["postmark"], replace(known("postmark"), stream="nurture"))
+    schema("postmark").validate(content(named))
+    assert content(named) == {**content(request), "MessageStream": "nurture"}
 
 
 def test_sendgrid_gets_one_recipient_our_id_our_headers_and_no_tracking():
@@ -214,8 +231,9 @@ def test_an_answer_is_sorted_by_what_it_proves(name, status, content, expected):
 
 @pytest.mark.parametrize(
     ("code", "kind", "gate"),
-    [(300, Rejected, None), (406, Rejected, None), (400, Rejected, None), (10, Unavailable, True),
-     (405, Unavailable, True), (412, Unavailable, True), (100, Unavailable, False), (429, Unavailable, False)],
+    [(300, Rejected, None), (406, Rejected, None), (10, Unavailable, True), (400, Unavailable, True),
+     (401, Unavailable, True), (405, Unavailable, True), (412, Unavailable, True), (1235, Unavailable, True),
+     (100, Unavailable, False), (429, Unavailable, False)],
 )  # fmt: skip
 def test_a_422_of_postmark_means_what_its_own_code_says(code, kind, gate):
     error = answered("postmark", httpx.Response(422, json={"ErrorCode": code, "Message": "why"}))
@@ -241,9 +259,72 @@ def test_retry_after_is_believed_within_an_hour(name, said, seconds):
     assert error.retry_after == seconds
 
 
-def test_retry_after_may_be_a_date():
-    date = format_datetime(datetime.now(UTC) + timedelta(minutes=2), usegmt=True)
-    assert 110 < answered("resend", httpx.Response(429, headers={"Retry-After": date})).retry_after <= 120
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("Retry-After", "mail"), ("Retry-After", "seconds"), ("ratelimit-reset", "seconds"), ("X-RateLimit-Reset", "unix"),
+     ("X-RateLimit-Reset", "iso"), ("x-sib-ratelimit-reset", "seconds")],
+)  # fmt: skip
+def test_when_to_come_again_is_said_in_several_headers_and_in_several_ways(header, said):
+    at = datetime.now(UTC) + timedelta(minutes=2)
+    moment = {
+        "mail": format_datetime(at, usegmt=True),
+        "seconds": "119",
+        "unix": str(int(at.timestamp())),
+        "iso": f"{at:%FT%TZ}",
+    }
+    answer = httpx.Response(429, headers={"Retry-After": "0", header: moment[said]})
+    assert 110 < answered("sendgrid", answer).retry_after <= 120
+
+
+# --- many in one call
+
+BATCHES = {
+    "postmark": (
+        "https://api.postmarkapp.com/email/batch",
+        {"x-postmark-server-token": KEY, "accept": "application/json"},
+    ),
+    "resend": ("https://api.resend.com/emails/batch", {"authorization": f"Bearer {KEY}"}),
+}
+SECOND = replace(MESSAGE, id="another", key="m2-0123", to="jan@example.net", reply_to="")
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_call_for_many_is_what_the_vendor_documents_and_each_of_its_mails_is_as_alone(name):
+    provider, (url, headers) = PROVIDERS[name], BATCHES[name]
+    asked = request_of(provider, known(name), [MESSAGE, SECOND])
+    assert (asked.method, str(asked.url)) == ("POST", url)
+    assert {header: asked.headers[header] for header in headers} == headers
+    for body in content(asked):
+        schema(name).validate(body)
+    assert content(asked) == [content(posted(name, message)) for message in (MESSAGE, SECOND)]
+
+
+def test_a_call_for_many_at_resend_has_a_key_of_its_own_that_a_retry_repeats():
+    resend = PROVIDERS["resend"]
+    first, again, turned = (
+        request_of(resend, known("resend"), mails).headers["idempotency-key"]
+        for mails in ([MESSAGE, SECOND], [MESSAGE, SECOND], [SECOND, MESSAGE])
+    )
+    assert first == again != turned
+    assert MESSAGE.key not in first
+
+
+def test_only_who_is_sent_many_in_one_call_says_how_many_that_are():
+    many = {name for name, provider in PROVIDERS.items() if provider.connect_many is not None}
+    assert many == {name for name, provider in PROVIDERS.items() if provider.abilities.batch > 1} == set(BATCHES)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "answer", "expected"),
+    [("postmark", 422, {"ErrorCode": 412, "Message": "why"}, GATE), ("postmark", 422, {"ErrorCode": 402, "Message": "why"}, REFUSED),
+     ("resend", 409, {"name": "concurrent_idempotent_requests"}, LATER), ("resend", 422, {"name": "validation_error"}, REFUSED),
+     ("resend", 429, {"name": "daily_quota_exceeded"}, LATER)],
+)  # fmt: skip
+def test_an_answer_to_a_call_for_many_is_sorted_as_one_to_a_mail(name, status, answer, expected):
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json=answer))
+    with pytest.raises(DeliveryError) as raised:
+        PROVIDERS[name].connect_many(known(name), transport)([MESSAGE, SECOND])
+    assert sorted_as(raised.value) == expected
 
 
 # --- what a broken connection proves: real sockets
