@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import httpx
 
-from nurture.errors import Unavailable
+from nurture.errors import BadSignature, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
@@ -81,6 +82,14 @@ def judge(response: httpx.Response) -> None:
         raise Unavailable(f"asks to slow down: {words}", retry_after=wait)
 
 
+def verify(hook: Hook, account: Account, now: datetime) -> None:
+    try:
+        given = hook.json()["signature"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise BadSignature from None
+    mailgun_token(given, account, now)
+
+
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
     told = item["event-data"]
     client, status = told.get("client-info") or {}, told.get("delivery-status") or {}
@@ -134,7 +143,7 @@ def known(response: httpx.Response) -> bool:
 mailgun = Provider(
     "mailgun",
     over_http(request, receipt, judge),
-    mailgun_token,
+    verify,
     event=event,
     abilities=Abilities(largest=25_000_000, signs="HMAC of a token", covers="a token"),
     needs={"key": "the sending key", "domain": "mg.example.com"},
