@@ -20,7 +20,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from stage import LINKS, MONDAY, Stage
-from test_providers import Post
+from test_smtp import Post
 
 from nurture.engine.deploy import Current
 from nurture.engine.doctor import machine, names, reach

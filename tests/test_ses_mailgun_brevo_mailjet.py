@@ -35,7 +35,7 @@ def test_mailgun_gets_one_recipient_our_id_our_headers_and_no_tracking():
     assert request.headers["authorization"] == "Basic YXBpOmtleV9hYmM="  # api:key_abc
     assert fields == {
         "from": MESSAGE.sender, "to": MESSAGE.to, "subject": MESSAGE.subject, "text": MESSAGE.text, "html": MESSAGE.html,
-        "o:tracking": "no", "o:tracking-clicks": "no", "o:tracking-opens": "no", "v:nid": MESSAGE.id,
+        "o:suppress-headers": "X-Mailgun-Variables", "o:tracking": "no", "o:tracking-clicks": "no", "o:tracking-opens": "no", "v:nid": MESSAGE.id,
         "h:Reply-To": MESSAGE.reply_to, **{f"h:{name}": value for name, value in HEADERS.items()},
     }  # fmt: skip
 
@@ -87,6 +87,8 @@ ANSWERS = [
     ("mailgun", httpx.Response(404, json={"message": "Domain not found: mg.example.com"}), GATE),
     ("mailgun", httpx.Response(400, json={"message": "to parameter is not a valid address."}), REFUSED),
     ("mailgun", httpx.Response(401, text="Forbidden"), GATE),
+    ("mailersend", httpx.Response(422, json={"message": "why", "errors": {"from.email": ["… #MS42207"]}}), GATE),
+    ("mailersend", httpx.Response(422, json={"message": "why", "errors": {"to": ["… #MS42208"]}}), REFUSED),
     ("brevo", httpx.Response(402, json={"code": "not_enough_credits", "message": "why"}), GATE),
     ("brevo", httpx.Response(400, json={"code": "invalid_parameter", "message": "why"}), REFUSED),
     ("brevo", httpx.Response(401, json={"code": "unauthorized", "message": "unrecognised IP address"}), GATE),
@@ -112,9 +114,18 @@ def test_an_answer_is_sorted_by_what_its_body_proves(name, response, expected):
         ("ses", ses("ThrottlingException", "Maximum sending rate exceeded."), 1),
         ("mailgun", httpx.Response(429, json={"message": "limit exceeded, try again after 120 seconds"}), 120),
         ("mailgun", httpx.Response(429, json={"message": "try again after 999999 seconds"}), LONGEST_WAIT),
+        ("mailgun", httpx.Response(429, json={"message": "try again after Fri, 31 Dec 2100 23:59:59 GMT"}), LONGEST_WAIT),
+        ("mailgun", httpx.Response(429, json={"message": "try again after a while"}), 1),
         ("brevo", httpx.Response(429, headers={"x-sib-ratelimit-reset": "42"}), 42),
+        ("resend", httpx.Response(429, json={"name": "daily_quota_exceeded"}), LONGEST_WAIT),
+        ("resend", httpx.Response(429, json={"name": "monthly_quota_exceeded"}), LONGEST_WAIT),
+        ("resend", httpx.Response(429, json={"name": "rate_limit_exceeded"}, headers={"ratelimit-reset": "2"}), 2),
+        ("mailersend", httpx.Response(429, json={"message": "rate limit #MS42903"}, headers={"retry-after": "50"}), 50),
+        ("mailersend", httpx.Response(429, json={"message": "daily quota #MS42901"}, headers={"retry-after": "50"}), LONGEST_WAIT),
+        ("mailersend", httpx.Response(429, json={"message": "#MS42901"}, headers={"x-apiquota-reset": "2100-01-01T00:00:00Z"}),
+         LONGEST_WAIT),
     ],
-)
+)  # fmt: skip
 def test_each_says_in_its_own_way_how_long_to_wait(name, response, seconds):
     assert answered(name, response).retry_after == seconds
 

@@ -21,7 +21,8 @@ class Account:
 
     `hook_secrets` are tried in turn, so that one can be rotated out. `rate` is mails a second; None is no limit.
     `daily` is the most mails on the first day, each day so much more (`growing`, 0.2 for 20%). `batch`: many mails in
-    one call, where the provider can. `domain` and `region` say whose mail and where, for the providers that need it (`Provider.needs`).
+    one call, where the provider can. `domain` and `region` say whose mail and where, for the providers that need it
+    (`Provider.needs`); `stream` is which of its streams carries it, for those that know streams (`Provider.takes`).
     """
 
     provider: str
@@ -34,6 +35,7 @@ class Account:
     daily: int | None = None
     growing: float = 0.0
     batch: bool = False
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Abilities:
     `key_life` is how long its idempotency key protects a retry; None when it has no key. `found_after` is how long
     after an attempt a search that finds nothing proves that the mail was not taken; None when it cannot be searched,
     or when the vendor names no such time: then what `find` finds is evidence and what it does not find is none.
-    `batch` is how many whole messages one call takes. `quiet` is whether its own tracking can be turned off for each
+    `batch` is how many whole messages one call takes, for those that have a `connect_many`. `quiet` is whether its own tracking can be turned off for each
     message; else that is a setting of the account. `own_way_out`: it puts its own List-Unsubscribe in place of ours
     unless the account says otherwise. `largest` is the bytes of one mail. `signs` is how its hooks are checked,
     `covers` what that check covers.
@@ -146,7 +148,8 @@ class Provider:
     not spoil its neighbours); `event` reads one, None when it says nothing of a message; `told` reads what one tells
     of a person, raising Refused with the reason when it should tell something and does not.
 
-    `needs` are the settings without which it cannot send, each with an example. `once` names what makes two hooks the
+    `needs` are the settings without which it cannot send, each with an example; `takes` are those it knows beside them.
+    `once` names what makes two hooks the
     same one, where the same bytes are not the whole answer. `greet` does what a verified hook asks of us beside being
     kept. Where it is set, it and `verify` may ask the network (both raise Unavailable when that fails), so the web
     calls them in a thread. `busy` is the answer after which the provider tries again. `most` is the
@@ -162,6 +165,7 @@ class Provider:
     find: Find | None = None
     connect_many: ConnectMany | None = None
     needs: Mapping[str, str] = field(default_factory=lambda: KEY)
+    takes: tuple[str, ...] = ()
     once: Callable[[Hook], str] = field(default=lambda hook: "")  # noqa: ARG005 - "": the same bytes
     greet: Callable[[Hook], None] | None = None
     busy: int = 503

@@ -15,7 +15,7 @@ from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address
-from nurture.providers.http import over_http, posted
+from nurture.providers.http import LONGEST_WAIT, over_http, posted, retry_after
 from nurture.providers.signatures import secrets
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -33,6 +33,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "spam_complaint": Kind.COMPLAINED,
     }
 )
+URL = "https://api.mailersend.com"
 TAG = "nid:"
 """How a tag that holds our id begins: MailerSend has no metadata, and hands tags back with every report."""
 NOT_IN_NAMES = str.maketrans("", "", ",;")
@@ -54,9 +55,11 @@ def request(message: Message, account: Account) -> httpx.Request:
         body["list_unsubscribe"] = way_out
     if message.reply_to:
         body["reply_to"] = address(message.reply_to.translate(NOT_IN_NAMES))
-    return posted(
-        f"{account.url or 'https://api.mailersend.com'}/v1/email", body, {"Authorization": f"Bearer {account.key}"}
-    )
+    return posted(f"{account.url or URL}/v1/email", body, _login(account))
+
+
+def _login(account: Account) -> dict[str, str]:
+    return {"Authorization": f"Bearer {account.key}"}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -65,9 +68,19 @@ def receipt(response: httpx.Response) -> str:
 
 
 def judge(response: httpx.Response) -> None:
-    """A good answer may say that our one recipient is on its list of the suppressed; a 421 is maintenance."""
+    """A good answer may say that our one recipient is on its list of the suppressed; a 421 is maintenance.
+
+    Its errors have numbers (https://developers.mailersend.com/general.html#rate-limits and …#validation-errors): of those
+    that are about the account, MS42901 is the day's quota, and MS42207 a sender's domain that is not verified.
+    """
+    words = response.text[:200]
     if response.status_code == httpx.codes.MISDIRECTED_REQUEST:
-        raise Unavailable(f"is under maintenance: {response.text[:200]}", retry_after=60.0)
+        raise Unavailable(f"is under maintenance: {words}", retry_after=60.0)
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and "MS42901" in response.text:
+        wait = retry_after(response, "x-apiquota-reset")
+        raise Unavailable(f"has had the day's requests: {words}", retry_after=wait or LONGEST_WAIT)
+    if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY and "MS42207" in response.text:
+        raise Unavailable(f"does not count the sender's domain as verified: {words}", gate=True)
     if not response.is_success or not response.content:
         return
     try:
@@ -75,7 +88,7 @@ def judge(response: httpx.Response) -> None:
     except (ValueError, LookupError, TypeError, AttributeError):
         return
     if "ALL_SUPPRESSED" in warnings:
-        raise Rejected(f"the address is suppressed at MailerSend: {response.text[:200]}")
+        raise Rejected(f"the address is suppressed at MailerSend: {words}")
 
 
 def verify(hook: Hook, account: Account, now: datetime) -> None:  # noqa: ARG001 - as every check
@@ -110,11 +123,7 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
 
 def question(account: Account) -> httpx.Request:
     """https://developers.mailersend.com/api/v1/api-quota.html: what is left of today."""
-    return httpx.Request(
-        "GET",
-        f"{account.url or 'https://api.mailersend.com'}/v1/api-quota",
-        headers={"Authorization": f"Bearer {account.key}"},
-    )
+    return httpx.Request("GET", f"{account.url or URL}/v1/api-quota", headers=_login(account))
 
 
 def known(response: httpx.Response) -> bool:
@@ -127,7 +136,7 @@ mailersend = Provider(
     over_http(request, receipt, judge),
     verify,
     event=event,
-    abilities=Abilities(batch=500, largest=25_000_000, signs="HMAC-SHA256", covers="the body"),
+    abilities=Abilities(largest=25_000_000, signs="HMAC-SHA256", covers="the body"),
     ping=ping.over_http(question, known),
     records=Records(("mlsend", "mlsend2"), "_spf.mailersend.net"),
 )

@@ -39,6 +39,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "reject": Kind.REJECTED,
     }
 )
+URL = "https://mandrillapp.com"
 # by name: nearly every error is a 500, whether the mail is at fault or the account
 OF_THE_MAIL = ("ValidationError", "Unknown_Template", "Invalid_Reply", "Invalid_Template")
 OF_THE_ACCOUNT = ("Invalid_Key", "PaymentRequired", "Unknown_Subaccount", "ServiceUnavailable")
@@ -68,7 +69,7 @@ def request(message: Message, account: Account) -> httpx.Request:
     if name:
         mail["from_name"] = name
     return posted(
-        f"{account.url or 'https://mandrillapp.com'}/api/1.0/messages/send",
+        f"{account.url or URL}/api/1.0/messages/send",
         {"key": account.key, "message": mail, "async": False},
     )
 
@@ -148,7 +149,7 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
 
 def question(account: Account) -> httpx.Request:
     """https://mailchimp.com/developer/transactional/api/users/ping/"""
-    return posted(f"{account.url or 'https://mandrillapp.com'}/api/1.0/users/ping2", {"key": account.key})
+    return posted(f"{account.url or URL}/api/1.0/users/ping2", {"key": account.key})
 
 
 def known(response: httpx.Response) -> bool:

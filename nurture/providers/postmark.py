@@ -52,22 +52,27 @@ BOUNCES: Mapping[str, Kind] = MappingProxyType(
 )
 URL = "https://api.postmarkapp.com"
 TIMES = ("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")
-NOT_OURS = {10: "a bad token", 100: "maintenance", 405: "no credits", 411: "a closed account", 412: "a held account",
-            413: "an account under review", 429: "too many requests"}  # fmt: skip
-"""Error codes that say nothing of the message: it was not taken, and others would not be either."""
+NOT_OURS = {10: "a bad token", 100: "maintenance", 400: "the sender's address or domain is not known there",
+            401: "the sender's address or domain is not confirmed there", 405: "no credits", 411: "a closed account",
+            412: "a held account", 413: "an account under review", 429: "too many requests",
+            1235: "no such message stream", 1236: "this message stream sends nothing"}  # fmt: skip
+"""Error codes that say nothing of the message: it was not taken, and others would not be either.
+
+https://postmarkapp.com/developer/api/overview#error-codes
+"""
 
 
 def request(message: Message, account: Account) -> httpx.Request:
-    return posted(f"{account.url or URL}/email", _body(message), _login(account))
+    return posted(f"{account.url or URL}/email", _body(message, account), _login(account))
 
 
 def request_many(messages: Sequence[Message], account: Account) -> httpx.Request:
     """https://postmarkapp.com/developer/api/email-api#send-batch-emails: each of the answers is of one mail, in order."""
-    bodies = [_body(message) for message in messages]
+    bodies = [_body(message, account) for message in messages]
     return posted(f"{account.url or URL}/email/batch", bodies, _login(account))
 
 
-def _body(message: Message) -> dict[str, Any]:
+def _body(message: Message, account: Account) -> dict[str, Any]:
     body: dict[str, Any] = {
         "From": message.sender,
         "To": message.to,
@@ -81,6 +86,8 @@ def _body(message: Message) -> dict[str, Any]:
     }
     if message.reply_to:
         body["ReplyTo"] = message.reply_to
+    if account.stream:  # else the server's default transactional stream
+        body["MessageStream"] = account.stream
     return body
 
 
@@ -167,8 +174,8 @@ def question(account: Account) -> httpx.Request:
     """https://postmarkapp.com/developer/api/server-api: the server whose token this is."""
     return httpx.Request(
         "GET",
-        f"{account.url or 'https://api.postmarkapp.com'}/server",
-        headers={"X-Postmark-Server-Token": account.key, "Accept": "application/json"},
+        f"{account.url or URL}/server",
+        headers=_login(account),
     )
 
 
@@ -179,7 +186,8 @@ postmark = Provider(
     event=event,
     abilities=Abilities(batch=500, largest=10_000_000, signs="basic auth", covers="a password"),
     find=by_search(search, found),
-    connect_many=many_over_http(request_many, receipts),
+    connect_many=many_over_http(request_many, receipts, judge),
+    takes=("stream",),
     ping=ping.over_http(question),
     records=Records(spf="spf.mtasv.net"),  # its DKIM keys are named after the day they were made
 )

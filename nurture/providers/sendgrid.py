@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,8 @@ from nurture.providers import ping
 from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
 from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import ecdsa
+
+log = logging.getLogger("nurture.hooks")
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -29,6 +32,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "group_unsubscribe": Kind.UNSUBSCRIBED,
     }
 )
+URL = "https://api.sendgrid.com"
 
 
 def request(message: Message, account: Account) -> httpx.Request:
@@ -55,9 +59,11 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["reply_to"] = address(message.reply_to)
-    return posted(
-        f"{account.url or 'https://api.sendgrid.com'}/v3/mail/send", body, {"Authorization": f"Bearer {account.key}"}
-    )
+    return posted(f"{account.url or URL}/v3/mail/send", body, _login(account))
+
+
+def _login(account: Account) -> dict[str, str]:
+    return {"Authorization": f"Bearer {account.key}"}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -66,6 +72,9 @@ def receipt(response: httpx.Response) -> str:
 
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
+    if item["event"] == "account_status_change":  # of nobody's mail: a suspended account hears of it here first
+        log.warning("SendGrid reports of the account: %s", str(item.get("type"))[:100], extra={"provider": "sendgrid"})
+        return None
     kind = KINDS.get(item["event"], Kind.UNKNOWN)
     if item["event"] == "bounce" and item.get("type") == "blocked":
         kind = Kind.SOFT_BOUNCED
@@ -97,11 +106,7 @@ def may_send(response: httpx.Response) -> bool:
 
 def question(account: Account) -> httpx.Request:
     """https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions: what this key may do."""
-    return httpx.Request(
-        "GET",
-        f"{account.url or 'https://api.sendgrid.com'}/v3/scopes",
-        headers={"Authorization": f"Bearer {account.key}"},
-    )
+    return httpx.Request("GET", f"{account.url or URL}/v3/scopes", headers=_login(account))
 
 
 sendgrid = Provider(

@@ -65,10 +65,13 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["ReplyToAddresses"] = [_named(message.reply_to)]
-    url = f"{account.url or f'https://email.{account.region}.amazonaws.com'}/v2/email/outbound-emails"
-    asked = posted(url, body)
+    asked = posted(f"{_host(account)}/v2/email/outbound-emails", body)
     asked.headers.update(authorization(asked, account.key, account.region, "ses", datetime.now(UTC)))
     return asked
+
+
+def _host(account: Account) -> str:
+    return account.url or f"https://email.{account.region}.amazonaws.com"
 
 
 def _named(text: str) -> str:
@@ -146,8 +149,7 @@ def _reason(what: Mapping[str, Any]) -> str:
 
 def question(account: Account) -> httpx.Request:
     """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html"""
-    url = f"{account.url or f'https://email.{account.region}.amazonaws.com'}/v2/email/account"
-    asked = httpx.Request("GET", url)
+    asked = httpx.Request("GET", f"{_host(account)}/v2/email/account")
     asked.headers.update(authorization(asked, account.key, account.region, "ses", datetime.now(UTC)))
     return asked
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -80,14 +80,13 @@ def _is_signed(public_key: str, signature: bytes, signed: bytes) -> bool:
 RETRIED = timedelta(hours=12)
 
 
-def mailgun_token(hook: Hook, account: Account, now: datetime) -> None:
-    """HMAC-SHA256 over a timestamp and a token that stand in the body beside the report, which is not signed (Mailgun).
+def mailgun_token(given: Mapping[str, object], account: Account, now: datetime) -> None:
+    """HMAC-SHA256 over a timestamp and a token that stand beside the report or the mail, which is not signed (Mailgun).
 
     Mailgun repeats a hook for eight hours and does not say whether it signs it anew. So that whoever saw one token
     cannot use it for another report, a token is good for one hook: `Provider.once`.
     """
     try:
-        given = hook.json()["signature"]
         at, token, signature = (str(given[name]) for name in ("timestamp", "token", "signature"))
         sent = datetime.fromtimestamp(int(at), UTC)
     except (ValueError, LookupError, TypeError, OverflowError, OSError, RecursionError):
