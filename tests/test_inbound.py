@@ -293,10 +293,11 @@ def test_a_writers_clock_may_say_anything(stage):
 def test_mail_that_is_not_from_the_provider_is_refused(provider):
     secret = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0" if provider == "mailgun-inbound" else "user:password"
     headers, body = posted(provider, "a@reply.example.com")
+    bare = f"set NURTURE_PROVIDERS__{provider.upper().replace('-', '_')}__HOOK_SECRET"
     account, soon = Account(provider, hook_secrets=("old", secret)), MONDAY + timedelta(hours=1)
     HOOKS[provider].verify(Hook(headers, body), account, soon)
-    for other in (Account(provider, hook_secrets=("wrong",)), Account(provider)):
-        with pytest.raises(BadSignature):
+    for other, why in (Account(provider, hook_secrets=("wrong",)), "signature"), (Account(provider), bare):
+        with pytest.raises(BadSignature, match=why):
             HOOKS[provider].verify(Hook(headers, body), other, soon)
     with pytest.raises(BadSignature):
         HOOKS[provider].verify(Hook({}, b"\xff"), account, soon)

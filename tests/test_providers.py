@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import socketserver
 import threading
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from jsonschema import Draft202012Validator
 from nurture.errors import DeliveryError, Rejected, Unavailable, Uncertain
 from nurture.mail.message import Message, thaw
 from nurture.providers import PROVIDERS
-from nurture.providers.base import Account
+from nurture.providers.base import Account, Hook
 from nurture.providers.http import LONGEST_WAIT, Line
 
 MESSAGE = Message(
@@ -414,3 +415,15 @@ def test_one_connection_is_kept_and_opened_anew_when_the_server_closed_it_and_cl
         gc.collect()
         assert left.wait(10)
     assert lines[0] is lines[1] is not lines[2] is lines[3]
+
+
+def test_what_sendgrid_says_of_the_account_is_logged_and_is_of_nobodys_mail(caplog):
+    told = {
+        "event": "account_status_change",
+        "sg_event_id": "MjEx",
+        "timestamp": 1773305999,
+        "type": "compliance_suspend",
+    }
+    with caplog.at_level(logging.WARNING, "nurture.hooks"):
+        assert PROVIDERS["sendgrid"].event(told, Hook({}, b"")) is None
+    assert caplog.messages == ["SendGrid reports of the account: compliance_suspend"]

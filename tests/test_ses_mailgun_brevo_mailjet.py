@@ -1,15 +1,17 @@
 """What is particular to SES, Mailgun, Brevo and Mailjet: what leaves, what their answers prove, and their searches."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import httpx
 import pytest
 from test_providers import GATE, KEY, LATER, MESSAGE, REFUSED, UNKNOWN, answered, content, known, posted, sorted_as
 
-from nurture.errors import Unavailable, Uncertain
-from nurture.providers import PROVIDERS
+from nurture.errors import BadSignature, Unavailable, Uncertain
+from nurture.providers import HOOKS, PROVIDERS
+from nurture.providers.base import Account, Hook
 from nurture.providers.http import LONGEST_WAIT
 from nurture.providers.sigv4 import authorization
 
@@ -179,6 +181,23 @@ def test_a_search_that_nobody_can_read_proves_nothing(name):
     for odd in ({}, [], None, "ok", {"Data": [{}], "Messages": [{}]}):
         with pytest.raises(Uncertain):
             search(name, httpx.Response(200, json=odd))
+
+
+# --- what proves a hook
+
+
+def test_the_vector_of_mailgun_holds_for_its_reports_and_for_the_mail_that_it_hands_on():
+    at, token = "1534108637", "651869375b9df3c98fc15c4889b102119add1235c38fc92824"
+    right = "98821a883b329d135548f5fcedef196c915678642292d61654dfa3c85dd0a259"
+    now = datetime.fromtimestamp(int(at), UTC)
+    for name in ("mailgun", "mailgun-inbound"):
+        for signature, believed in ((right, True), (right[:-1] + "0", False), (right.upper(), False)):
+            given = {"timestamp": at, "token": token, "signature": signature}
+            body = json.dumps({"signature": given}) if name == "mailgun" else urlencode(given)
+            hook = Hook({"content-type": "application/x-www-form-urlencoded"}, body.encode())
+            account = Account(name, hook_secrets=("key-test-signing-key",))
+            with nullcontext() if believed else pytest.raises(BadSignature):
+                HOOKS[name].verify(hook, account, now)
 
 
 # --- SigV4: vectors of AWS's own test suite and of its guide; the last two are signed by botocore 1.44.8

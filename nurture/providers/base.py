@@ -83,9 +83,31 @@ class Find(Protocol):
 
 
 class Ping(Protocol):
-    """Asks something harmless that only a known caller is told. Raises Unavailable when the account does not work."""
+    """Asks something harmless that only a known caller is told. Raises Unavailable when the account does not work.
 
-    def __call__(self, account: Account, transport: Any = None) -> None: ...  # noqa: ANN401 - as above
+    Returns how far the provider's clock is ahead of ours, None when it does not say.
+    """
+
+    def __call__(self, account: Account, transport: Any = None) -> timedelta | None: ...  # noqa: ANN401 - as above
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What in the vendor's own settings spoils our mail, after its name; and where that is mended."""
+
+    says: str
+    mend: str
+
+
+class Standing(Protocol):
+    """Asks, changing nothing, how the account stands to mail from these domains. None: the vendor did not tell."""
+
+    def __call__(
+        self,
+        account: Account,
+        domains: Sequence[str],
+        transport: Any = None,  # noqa: ANN401 - as above
+    ) -> list[Remark] | None: ...
 
 
 Strength = Literal["nothing", "a password", "a token", "the body", "the body and its time"]
@@ -101,7 +123,7 @@ class Abilities:
     or when the vendor names no such time: then what `find` finds is evidence and what it does not find is none.
     `batch` is how many whole messages one call takes, for those that have a `connect_many`. `quiet` is whether its own tracking can be turned off for each
     message; else that is a setting of the account. `own_way_out`: it puts its own List-Unsubscribe in place of ours
-    unless the account says otherwise. `largest` is the bytes of one mail. `signs` is how its hooks are checked,
+    unless the account says otherwise. `one_click`: that List-Unsubscribe-Post leaves with it is documented. `largest` is the bytes of one mail. `signs` is how its hooks are checked,
     `covers` what that check covers.
     """
 
@@ -110,6 +132,7 @@ class Abilities:
     batch: int = 1
     quiet: bool = True
     own_way_out: bool = False
+    one_click: bool = True
     largest: int = 10_000_000
     signs: str = ""
     covers: Strength = "nothing"
@@ -172,6 +195,7 @@ class Provider:
     most: int = 5_000_000
     told: Callable[[Any, Hook], Told | None] | None = None
     ping: Ping | None = None
+    standing: Standing | None = None
     records: Records = Records()
 
 

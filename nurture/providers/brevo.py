@@ -5,7 +5,7 @@ Its lists of mails and of events cannot be searched by our id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -16,8 +16,8 @@ import httpx
 from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment, one_or_many
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address, moment, one_or_many
 from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import basic_auth
 
@@ -115,6 +115,17 @@ def question(account: Account) -> httpx.Request:
     return httpx.Request("GET", f"{account.url or URL}/v3/account", headers=_login(account))
 
 
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://developers.brevo.com/reference/get-domains"""
+    return httpx.Request("GET", f"{account.url or URL}/v3/senders/domains", headers=_login(account))
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["domain_name"], bool(one["authenticated"])) for one in found["domains"]]
+    whole = int(found.get("total_pages") or 1) == 1
+    return standing.unverified(domain, listed, "https://app.brevo.com/senders/domain/list", whole=whole)
+
+
 brevo = Provider(
     "brevo",
     over_http(request, receipt, judge),
@@ -129,6 +140,7 @@ brevo = Provider(
         covers="a password",
     ),
     ping=ping.over_http(question),
+    standing=standing.over_http((domains, verified)),
     records=Records(("brevo1", "brevo2", "mail")),  # its envelope is of its own domain, so SPF is not ours to say
     busy=429,  # it gives a report up at every other answer that is not a good one
 )

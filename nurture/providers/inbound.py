@@ -101,11 +101,12 @@ def _fields(part: Part) -> str:
 
 
 def _decoded(part: Part) -> str:
-    body = part.get_payload(decode=True)
+    payload = part.get_payload(decode=True)
+    body = payload if isinstance(payload, bytes) else b""
     try:
-        return (body if isinstance(body, bytes) else b"").decode(part.get_content_charset("utf-8"), "replace")
+        return body.decode(part.get_content_charset("utf-8"), "replace")
     except LookupError:  # a character set that nobody knows
-        return str(body)
+        return body.decode("utf-8", "replace")
 
 
 def form_of(hook: Hook) -> dict[str, str]:

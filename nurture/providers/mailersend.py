@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +13,8 @@ import httpx
 from nurture.errors import BadSignature, Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address
 from nurture.providers.http import LONGEST_WAIT, over_http, posted, retry_after
 from nurture.providers.signatures import secrets
 
@@ -50,7 +50,8 @@ def request(message: Message, account: Account) -> httpx.Request:
         "tags": [f"{TAG}{message.id}"],
         "settings": {"track_clicks": False, "track_opens": False, "track_content": False},
     }
-    # headers of one's own are refused on the smaller plans; this field is documented to comply with RFC 8058
+    # headers of one's own are refused on the smaller plans; this field is said to comply with RFC 8058, and nowhere
+    # that a List-Unsubscribe-Post leaves with it
     if way_out := dict(message.headers).get("List-Unsubscribe"):
         body["list_unsubscribe"] = way_out
     if message.reply_to:
@@ -131,12 +132,26 @@ def known(response: httpx.Response) -> bool:
     return response.is_success or response.status_code == httpx.codes.FORBIDDEN
 
 
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://developers.mailersend.com/api/v1/domains.html#get-a-list-of-domains"""
+    return httpx.Request(
+        "GET", f"{account.url or URL}/v1/domains", headers=_login(account), params={"limit": "100"}
+    )  # fmt: skip
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["name"], bool(one["is_verified"])) for one in found["data"]]
+    whole = not (found.get("links") or {}).get("next")
+    return standing.unverified(domain, listed, "https://app.mailersend.com/domains", whole=whole)
+
+
 mailersend = Provider(
     "mailersend",
     over_http(request, receipt, judge),
     verify,
     event=event,
-    abilities=Abilities(largest=25_000_000, signs="HMAC-SHA256", covers="the body"),
+    abilities=Abilities(one_click=False, largest=25_000_000, signs="HMAC-SHA256", covers="the body"),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((domains, verified)),
     records=Records(("mlsend", "mlsend2"), "_spf.mailersend.net"),
 )

@@ -7,7 +7,7 @@ every mail would use up the account's tags.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -17,8 +17,8 @@ import httpx
 from nurture.errors import BadSignature, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, moment
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, moment
 from nurture.providers.http import basic, over_http, wait_of
 from nurture.providers.signatures import mailgun_token
 
@@ -140,6 +140,18 @@ def known(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.BAD_REQUEST
 
 
+def its_domain(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it sends by the domain of the account
+    """https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/domains: not for a domain's sending key."""
+    return httpx.Request("GET", f"{account.url or URL}/v4/domains/{account.domain}", headers=_login(account))
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    state = found["domain"]["state"]
+    return standing.unverified(
+        account.domain, [(account.domain, state == "active")], "https://app.mailgun.com/mg/sending/domains"
+    )
+
+
 mailgun = Provider(
     "mailgun",
     over_http(request, receipt, judge),
@@ -149,5 +161,6 @@ mailgun = Provider(
     needs={"key": "the sending key", "domain": "mg.example.com"},
     once=lambda hook: str(hook.json()["signature"]["token"]),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((its_domain, verified)),
     records=Records(spf="mailgun.org"),  # its DKIM keys are named as the account chose
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from email.utils import parseaddr
 from types import MappingProxyType
@@ -20,8 +20,8 @@ import httpx
 from nurture.errors import BadSignature, Rejected, Unavailable, Uncertain
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, moment
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, moment
 from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import secrets
 
@@ -156,6 +156,16 @@ def known(response: httpx.Response) -> bool:
     return response.is_success and "PONG" in response.text
 
 
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://mailchimp.com/developer/transactional/api/senders/list-sender-domains/"""
+    return posted(f"{account.url or URL}/api/1.0/senders/domains", {"key": account.key})
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["domain"], bool(one["valid_signing"])) for one in found]
+    return standing.unverified(domain, listed, "https://mandrillapp.com/settings/sending-domains")
+
+
 mandrill = Provider(
     "mandrill",
     over_http(request, receipt, judge),
@@ -164,5 +174,6 @@ mandrill = Provider(
     event,
     Abilities(largest=25_000_000, signs="HMAC-SHA1 over the address and the form", covers="the body"),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((domains, verified)),
     records=Records(("mte1", "mte2", "mandrill"), "spf.mandrillapp.com"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -12,8 +12,8 @@ import httpx
 from nurture.errors import DeliveryError, Rejected, Unavailable, Uncertain
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark
 from nurture.providers.http import by_search, many_over_http, over_http, posted
 from nurture.providers.signatures import basic_auth
 
@@ -179,6 +179,35 @@ def question(account: Account) -> httpx.Request:
     )
 
 
+def opens(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    if found["TrackOpens"]:  # links need no look: what a mail says of them goes before the server's setting
+        where = "https://account.postmarkapp.com, the server's settings"
+        yield Remark("adds a picture to every mail, whatever a mail asks for", f"turn open tracking off: {where}")
+
+
+def stream(account: Account, domain: str) -> httpx.Request | None:  # noqa: ARG001 - it is the server's
+    """https://postmarkapp.com/developer/api/message-streams-api#list-message-streams"""
+    if not account.stream:
+        return None
+    return httpx.Request("GET", f"{account.url or URL}/message-streams", headers=_login(account))
+
+
+def streams(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    ours = next((one for one in found["MessageStreams"] if one["ID"] == account.stream), None)
+    if ours is None:
+        known = ", ".join(str(one["ID"]) for one in found["MessageStreams"])
+        yield Remark(
+            f"has no message stream {account.stream} on this server",
+            f"set NURTURE_PROVIDERS__POSTMARK__STREAM to one of {known}",
+        )
+    elif (ours.get("SubscriptionManagementConfiguration") or {}).get("UnsubscribeHandlingType") == "Postmark":
+        mend = "https://postmarkapp.com/support/article/managing-your-own-unsubscribe-process"
+        yield Remark(
+            f"adds a way out of its own to mail of the stream {account.stream}, beside ours",
+            f"let its support change that: {mend}",
+        )
+
+
 postmark = Provider(
     "postmark",
     over_http(request, receipt, judge),
@@ -189,5 +218,6 @@ postmark = Provider(
     connect_many=many_over_http(request_many, receipts, judge),
     takes=("stream",),
     ping=ping.over_http(question),
+    standing=standing.over_http((lambda account, _: question(account), opens), (stream, streams)),
     records=Records(spf="spf.mtasv.net"),  # its DKIM keys are named after the day they were made
 )

@@ -32,14 +32,18 @@ ACTIONS: Mapping[str, Kind] = MappingProxyType(
 
 # RFC 3463 and RFC 7505; any other failure is about a full mailbox, the mail or us, and no proof of a dead address
 DEAD = re.compile(r"\b5\.1\.(1|2|3|6|10)\b")
-_NID = re.compile(r"^(?:X-Nurture-Id:[ \t]*|Message-ID:[ \t]*<)([0-9a-f]{26})\b", re.IGNORECASE | re.MULTILINE)
+# our own header first: the report has a Message-ID as well
+_NAMES = [
+    re.compile(rf"^{field}([0-9a-f]{{26}})\b", re.IGNORECASE | re.MULTILINE)
+    for field in (r"X-Nurture-Id:[ \t]*", r"Message-ID:[ \t]*<")
+]
 
 
 def report(text: str, written_at: datetime, number: str = "") -> Event | None:
     """The report that these parts hold, None when they hold none. `number` is the id of the mail that brought it."""
     text = text[:MOST_READ]
     kind, why = _complaint(text) or _delivery(text)
-    named = _NID.search(text)
+    named = next(filter(None, (name.search(text) for name in _NAMES)), None)
     if kind is None or named is None:
         return None
     return Event(kind, written_at.astimezone(UTC), id=number, message=named[1].lower(), reason=why)

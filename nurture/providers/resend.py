@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from types import MappingProxyType
@@ -13,8 +13,8 @@ import httpx
 from nurture.errors import DeliveryError, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark
 from nurture.providers.http import LONGEST_WAIT, key_in_use, many_over_http, over_http, posted
 from nurture.providers.signatures import standard_webhooks
 
@@ -129,6 +129,21 @@ def question(account: Account) -> httpx.Request:
     )
 
 
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    """Each part of a domain is one of its own there. Other words than these may be about receiving, not sending."""
+    listed = {one["name"].lower(): one for one in found["data"]}
+    ours, where = listed.get(domain), "https://resend.com/domains"
+    known = [(name, one["status"] not in ("not_started", "pending", "failed")) for name, one in listed.items()]
+    yield from standing.unverified(domain, known, where, whole=not found.get("has_more"))
+    if ours and ours.get("click_tracking"):
+        yield Remark(f"leads the links of mail from {domain} through itself, so people and machines count twice",
+                     f"turn click tracking off for it: {where}")  # fmt: skip
+    if ours and ours.get("open_tracking"):
+        yield Remark(
+            f"adds a picture that counts who opens mail from {domain}", f"turn open tracking off for it: {where}"
+        )
+
+
 def known(response: httpx.Response) -> bool:
     """A key that may only send is told so, which a wrong one is not (https://resend.com/docs/api-reference/errors)."""
     return response.is_success or "restricted_api_key" in response.text
@@ -149,5 +164,6 @@ resend = Provider(
     ),
     connect_many=many_over_http(request_many, receipts, judge),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((lambda account, _: question(account), verified)),
     records=Records(("resend",), "amazonses.com"),
 )

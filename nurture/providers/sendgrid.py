@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,8 +11,8 @@ import httpx
 
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address, moment
 from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import ecdsa
 
@@ -109,6 +109,19 @@ def question(account: Account) -> httpx.Request:
     return httpx.Request("GET", f"{account.url or URL}/v3/scopes", headers=_login(account))
 
 
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - its search finds no parent of a domain
+    """https://www.twilio.com/docs/sendgrid/api-reference/domain-authentication/list-all-authenticated-domains"""
+    asked = {"limit": str(MOST_LISTED)}
+    return httpx.Request("GET", f"{account.url or URL}/v3/whitelabel/domains", headers=_login(account), params=asked)
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["domain"], bool(one["valid"])) for one in found]
+    whole = len(listed) < MOST_LISTED
+    return standing.unverified(domain, listed, "https://app.sendgrid.com/settings/sender_auth", whole=whole)
+
+
+MOST_LISTED = 50
 sendgrid = Provider(
     "sendgrid",
     over_http(request, receipt),
@@ -117,5 +130,6 @@ sendgrid = Provider(
     event,
     Abilities(largest=30_000_000, signs="ECDSA", covers="the body and its time"),
     ping=ping.over_http(question, may_send),
+    standing=standing.over_http((domains, verified)),
     records=Records(("s1", "s2"), "sendgrid.net"),
 )

@@ -32,7 +32,7 @@ def secrets(account: Account) -> tuple[str, ...]:
     """The account's hook secrets. Without one no hook is believed."""
     found = tuple(secret for secret in account.hook_secrets if secret)
     if not found:
-        name = account.provider.upper()
+        name = account.provider.upper().replace("-", "_")
         raise BadSignature(f"no hook secret is set for {account.provider}; set NURTURE_PROVIDERS__{name}__HOOK_SECRET")
     return found
 
@@ -99,10 +99,14 @@ def mailgun_token(given: Mapping[str, object], account: Account, now: datetime) 
         raise BadSignature
 
 
-def standard_webhooks(prefix: str = "webhook-") -> Verify:
-    """Standard Webhooks 1.0: HMAC-SHA256 over id, timestamp and raw body, five minutes either way (Svix: `svix-`)."""
+def standard_webhooks(*prefixes: str) -> Verify:
+    """Standard Webhooks 1.0: HMAC-SHA256 over id, timestamp and raw body, five minutes either way.
+
+    `prefixes` are how the three headers may begin, `webhook-` or Svix's `svix-`; all three in the same way.
+    """
 
     def verify(hook: Hook, account: Account, now: datetime) -> None:
+        prefix = next((one for one in prefixes if f"{one}id" in hook.headers), prefixes[0])
         headers = {
             f"webhook-{name}": hook.headers.get(f"{prefix}{name}", "") for name in ("id", "timestamp", "signature")
         }

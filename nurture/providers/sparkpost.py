@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -12,8 +12,8 @@ import httpx
 from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address, moment
 from nurture.providers.http import key_in_use, over_http, posted, reset
 from nurture.providers.signatures import basic_auth
 
@@ -143,6 +143,17 @@ def known(response: httpx.Response) -> bool:
     return response.is_success or response.status_code == httpx.codes.FORBIDDEN
 
 
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://developers.sparkpost.com/api/sending-domains/#sending-domains-get-list-all-sending-domains"""
+    return httpx.Request("GET", f"{account.url or URL}/api/v1/sending-domains", headers={"Authorization": account.key})
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    known = [(one["domain"], one["status"]) for one in found["results"]]
+    listed = [(name, status["ownership_verified"] and status["dkim_status"] == "valid") for name, status in known]
+    return standing.unverified(domain, listed, "https://app.sparkpost.com/domains/list/sending")
+
+
 sparkpost = Provider(
     "sparkpost",
     over_http(request, receipt, judge),
@@ -157,5 +168,6 @@ sparkpost = Provider(
         covers="a password",
     ),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((domains, verified)),
     records=Records(spf="sparkpostmail.com"),
 )
