@@ -194,7 +194,7 @@ class Sender:
                 wait += [(one.id, one.token, again, why) for one in tied]
                 later = {one.id for one in tied}
                 line = [pair for pair in line if pair[1].claimed.id not in later]
-            begins += line[: way.gate.allows(min(way.free, len(line)), now)]
+            begins += line[: way.gate.allows(min(way.free(now), len(line)), now)]
         gone = {ready.claimed.id for _, ready in begins} | {number for number, *_ in wait}
         self._ready = deque(ready for ready in self._ready if ready.claimed.id not in gone)
         return begins, wait
