@@ -35,7 +35,8 @@ CONFIRMING = (people.UNCONFIRMED, "unsubscribed")
 class Claimed:
     """A message that is ours until the lease is over, with all that is needed to write it.
 
-    `uncertain`: it may have been taken by `provider` before, so no other may have it.
+    `uncertain`: it may have been taken by `provider` before, so no other may have it; then `key` is the one that it
+    is asked for again under, and "" when it is sent again on purpose.
     `offers` are those that were made in this pass, by root step.
     """
 
@@ -50,6 +51,8 @@ class Claimed:
     frozen: bytes | None
     enrollment: Enrollment
     subscriber: Subscriber
+    key: str = ""
+    first_attempt_at: datetime | None = None
     offers: Mapping[str, Granted] = field(default_factory=lambda: MappingProxyType({}))
     invited: Invited = NO_LINK
 
@@ -113,7 +116,10 @@ def claim(
 
 def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
     place, person = tables.enrollment, tables.subscriber
-    own = (c.id, c.token, c.attempt, c.sequence, c.step, c.target, c.provider, c.uncertain, tables.payload.c.frozen)
+    own = (
+        c.id, c.token, c.attempt, c.sequence, c.step, c.target, c.provider, c.uncertain, tables.payload.c.frozen,
+        c.key, c.first_attempt_at,
+    )  # fmt: skip
     query = (
         select(*own, *enrollments.COLUMNS, *people.COLUMNS)
         .join(place, place.c.id == c.enrollment)
@@ -127,6 +133,8 @@ def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
             *row[:9],
             enrollments.as_enrollment(row[len(own) : middle]),
             people.as_subscriber(row[middle:]),
+            key=row[9],
+            first_attempt_at=row[10],
         )
         for row in tx.execute(query)
     ]
@@ -251,6 +259,15 @@ def postpone(tx: Connection, rows: Sequence[tuple[str, int, datetime, str]]) -> 
     )  # fmt: skip
 
 
+def set_aside(tx: Connection, rows: Sequence[tuple[str, int, str]], now: datetime) -> None:
+    """Claims that must not be tried again, since they may have left, are unknown: (id, token, why)."""
+    if not rows:
+        return
+    held = and_(c.id == bindparam("number"), c.token == bindparam("held"), c.state == CLAIMED)
+    changing = update(table).where(held).values(state=State.UNKNOWN.value, due_at=None)
+    tx.execute(changing, [{"number": n, "held": token, "reason": why, "deadline": now} for n, token, why in rows])
+
+
 def spoil(tx: Connection, rows: Sequence[tuple[str, int, State, str]]) -> set[str]:
     """End claims that cannot be sent: (id, token, failed or cancelled, why). Returns those that were still ours."""
     ended = set()
@@ -305,6 +322,7 @@ def _after(outcome: Outcome, before: Row) -> dict[str, Any]:
         "provider_id": outcome.provider_id or before.provider_id,
         "reason": outcome.reason or before.reason,
         "due_at": outcome.due_at if outcome.state is State.PLANNED else None,
+        "deadline": outcome.at,
         "uncertain": int(outcome.state is State.UNKNOWN or (before.uncertain and not sent)),
     }
 
