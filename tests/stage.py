@@ -17,7 +17,7 @@ from nurture.engine.due import look
 from nurture.engine.inbox import Inbox
 from nurture.engine.receive import Received, receive
 from nurture.engine.rules import Rules
-from nurture.engine.sending import Sender
+from nurture.engine.sending import Sender, Turned
 from nurture.engine.settling import settle
 from nurture.engine.show import person
 from nurture.engine.tick import tick
@@ -71,7 +71,7 @@ class Stage:
         works = {
             "receive": lambda: receive(self.store, self.deployed, LINKS, self.now).hooks,
             "tick": self._tick,
-            "settle": lambda: settle(self.store, self.deployed, self.provider, self.now) and 0,
+            "settle": lambda: settle(self.store, self.deployed, self.provider, self.now).again,
             "send": self.send,
         }
         for _ in range(100):
@@ -93,10 +93,13 @@ class Stage:
         return ticked.decided + ticked.judged
 
     def send(self) -> int:
-        begun = 0
+        begun, before = 0, None
         while not (turned := self.sender.turn(self.deployed, self.now)).idle:
-            begun += turned.begun
-            self.sender.wait(0.2)
+            if turned == before == Turned(ready=turned.ready):
+                break  # what is ready waits for time to go by
+            begun, before = begun + turned.begun, turned
+            if turned.in_flight:
+                self.sender.wait(0.2)
         return begun
 
     def until(self, moment: datetime) -> None:

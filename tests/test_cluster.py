@@ -242,7 +242,15 @@ def test_what_a_provider_told_one_worker_holds_all_of_them(opened):
     one.close(MONDAY + timedelta(minutes=5), "429")
     assert other.shut(MONDAY + timedelta(seconds=1))
     assert other.allows(3, MONDAY + timedelta(seconds=2)) == 0
-    assert other.allows(3, MONDAY + timedelta(minutes=6)) == 3
+    later = MONDAY + timedelta(minutes=6)
+    assert other.allows(3, later) == 3
+    assert one.ajar(later) and other.ajar(later), "nobody has taken anything yet"
+    other.close(later + timedelta(seconds=5), "429")
+    one.taken(later)
+    assert other.shut(later + timedelta(seconds=2)), "what one worker knew does not undo what another was told since"
+    later += timedelta(minutes=1)
+    one.taken(later)
+    assert not other.ajar(later + timedelta(seconds=2))
     assert not SharedGate(opened, "resend", None).shut(MONDAY)
 
 

@@ -3,18 +3,26 @@
 The server's own list of accepted mails is the judge: what may have been accepted is never called refused.
 """
 
+import json
+import shutil
 import socket
 import threading
+from collections import Counter
+from datetime import timedelta
 from email.utils import formatdate
 from time import monotonic, time
 
 import pytest
+from stage import LINKS, Stage
 
+from benchmarks.machines import fake_esp
+from nurture.engine.sending import Sender
 from nurture.errors import Rejected, Unavailable, Uncertain
 from nurture.mail.message import Message
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Account
 from nurture.providers.http import LONGEST_WAIT, Line
+from nurture.store.database import open_store
 
 MAIL = Message("m1", "k1", "Ada <ada@example.com>", "ann@example.com", "Hello", "<p>html</p>", "text")
 GOOD = b'{"ErrorCode": 0, "Message": "OK", "MessageID": "its-id"}'
@@ -164,3 +172,51 @@ def test_a_good_answer_is_the_providers_id():
     esp = Esp(answer(200, GOOD), accepts=True)
     assert send(esp) == "its-id"
     assert esp.accepted == 1
+
+
+# --- the engine over such a provider
+
+HELLO = """\
+start: joined
+from: Ada <ada@example.com>
+within: 3 days
+steps:
+  hello:
+    subject: Hello
+    template: body.md
+    ask: {click: Go, to: https://example.com/}
+    no: end
+"""
+MAILS = 12
+
+
+def test_what_is_sent_by_a_provider_that_drops_and_fails_now_and_then_goes_once_by_its_own_log(migrated, tmp_path):
+    """It takes every third mail and drops the connection, and answers every fifth request with 503."""
+    shutil.copy(migrated, tmp_path / "nurture.db")
+    store = open_store(f"sqlite:///{tmp_path}/nurture.db")
+    stage = Stage(store, {"hello": HELLO})
+    with fake_esp(tmp_path / "log", key=True, more=("--drop-every", "3", "--fail-every", "5")) as port:
+        for name in ("resend", "postmark"):
+            stage.sender.close()
+            stage.provider, account = PROVIDERS[name], Account(name, key="k", url=f"http://127.0.0.1:{port}")
+            stage.sender = Sender(store, stage.provider, account, LINKS, senders=2)
+            for number in range(MAILS):
+                stage.subscribe(f"{name}{number}@example.com")
+            for seconds in (0, 5, 10, 20, 40):
+                stage.now += timedelta(seconds=seconds)
+                stage.work()
+        stage.close()
+    accepted = [json.loads(line)["to"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert max(Counter(accepted).values()) == 1, "no copy went twice"
+    states = {
+        f"{name}{number}@example.com": stage.story(f"{name}{number}@example.com")["messages"][0]["state"]
+        for name in ("resend", "postmark")
+        for number in range(MAILS)
+    }
+    with_a_key = [to for to in states if to.startswith("resend")]
+    assert {states[to] for to in with_a_key} == {"sent"}
+    assert set(with_a_key) <= set(accepted), "with a key each has gone, however its first answer was lost"
+    unknown = {to for to, state in states.items() if state == "unknown"}
+    assert unknown & set(accepted) and unknown - set(accepted), "some had gone, some had not: nobody knows which"
+    assert {to for to, state in states.items() if state == "sent"} == set(accepted) - unknown
+    store.close()

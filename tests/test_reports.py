@@ -14,7 +14,8 @@ from nurture.engine import stopping
 from nurture.engine.inbox import OVERHEAD, Inbox
 from nurture.engine.judging import judge_again
 from nurture.engine.receive import DROPPED, receive
-from nurture.errors import StoreError
+from nurture.engine.tick import tick
+from nurture.errors import Rejected, StoreError, Uncertain
 from nurture.journey.bounces import worn_out
 from nurture.journey.events import Event, Kind
 from nurture.store import events, hooks, strays, suppressions, tables, tallies
@@ -175,6 +176,51 @@ def test_other_peoples_mail_on_the_account_is_dropped_after_a_week_and_counted(s
     assert stage.now >= MONDAY + timedelta(days=7)
     assert looked(stage.store, lambda tx: tallies.every(tx, DROPPED)) == {"sendgrid": 1 + looks}
     assert all(one < other for one, other in pairwise(strays.LOOKS))
+
+
+# --- a report on a mail that was not believed to have left
+
+
+@pytest.mark.parametrize(
+    ("believed", "fault", "due"),
+    [
+        ("unknown", Uncertain("no answer"), "2026-06-04T10:00:00Z"),  # three days after it was tried
+        ("abandoned", Uncertain("no answer"), "2026-06-05T11:00:00Z"),  # after it was given up: they went on then
+        ("failed", Rejected("no such mailbox"), "2026-06-04T10:00:00Z"),
+        ("cancelled", None, None),  # barred before it could leave
+    ],
+)
+def test_a_report_is_believed_whatever_was_believed_of_the_mail_and_moves_on_who_waited_for_it(
+    store, believed, fault, due
+):  # fmt: skip
+    def send(message):
+        raise fault
+
+    stage = Stage(store, {"ladder": LADDER}, send=send)
+    people = ("ann@example.com", "bob@example.com")
+    for email in people:
+        stage.subscribe(email)
+    tick(store, stage.deployed, stage.now)
+    if fault is None:
+        for email in people:
+            stopping.suppress(store, stage.deployed, email, "a slip", stage.now)
+    stage.work()
+    stage.after(hours=25 if believed == "abandoned" else 0)
+    mails = [stage.story(email)["messages"][0] for email in people]
+    assert [mail["state"] for mail in mails] == [believed] * 2
+    kinds = zip(mails, ("delivered", "bounce"), strict=True)
+    told = [{"timestamp": int(stage.now.timestamp()), "event": kind, "nid": mail["id"]} for mail, kind in kinds]
+    assert come(stage, *told).recorded == 2
+    ann, bob = (stage.story(email) for email in people)
+    assert [one["messages"][0]["state"] for one in (ann, bob)] == ["delivered", "bounced"]
+    left = None if fault is None else "2026-06-01T10:00:00Z"
+    assert [one["messages"][0]["sent_at"] for one in (ann, bob)] == [left] * 2, "when it was tried, if it ever was"
+    assert ann["enrollments"][0]["due_at"] == due
+    assert (bob["status"], bob["enrollments"][0]["ended"]) == ("bounced", "bounced")
+    stage.after(days=4)
+    assert stage.place("ladder")["ended"] == ("finished" if fault else "unsubscribed")
+    assert len(stage.story()["messages"]) == 1
+    stage.close()
 
 
 # --- who gets no more mail

@@ -19,8 +19,10 @@ from test_run import MANY, Project, accepted, until
 
 from benchmarks.machines import ROOT, fake_esp
 from nurture.engine.sending import Sender
+from nurture.engine.tick import tick
 from nurture.errors import Unavailable
 from nurture.providers.base import Account, Provider
+from nurture.store import messages
 
 SECRETS = """\
 NURTURE_PROVIDERS__POSTMARK__HOOK_SECRET={postmark}
@@ -196,14 +198,24 @@ def test_a_new_key_opens_the_way_that_the_old_one_had_shut(store):
     stage = Stage(store, {"ladder": HELLO.replace("manual", "joined").replace("Hello", "Hello\n    template: body.md")})
     stage.sender.close()
     stage.sender = Sender(store, Provider("outbox", connect), Account("outbox", "old"), LINKS, senders=1)
-    stage.subscribe()
+    for number in range(4):
+        stage.subscribe(f"p{number}@example.com")
     stage.work()
     stage.now += timedelta(seconds=10)
     stage.work()
-    assert asked == ["old"], "refused once, it is left alone"
+    assert len(asked) <= 2, "refused, it is left alone"
+    (late,) = stage.story("p3@example.com")["messages"]
+    assert late["reason"] == "outbox is left alone: no such key"
+    assert late["due_at"] == "2026-06-01T10:05:00Z"
+    stage.subscribe("away@example.com")
+    tick(store, stage.deployed, stage.now)
+    with store.write() as tx:
+        messages.put_off(tx, 5, stage.now + timedelta(days=9), "they asked for a pause")
     stage.sender.renew({"outbox": Account("outbox", "new"), "postmark": Account("postmark", "other")})
     stage.work()
-    assert asked == ["old", "new"]
+    assert asked[-4:] == ["new"] * 4, "all that waited for it goes at once"
+    assert [stage.story(f"p{number}@example.com")["messages"][0]["state"] for number in range(4)] == ["sent"] * 4
+    assert stage.story("away@example.com")["messages"][0]["state"] == "planned"
     stage.sender.renew({})
     assert [way.account.key for way in stage.sender.ways] == ["new"], "who is not named keeps its key"
     stage.close()

@@ -1,17 +1,22 @@
 """How an attempt of which nobody knows is settled: by a search, by evidence that comes late, by hand."""
 
+import json
 import logging
+import shutil
 from datetime import timedelta
 
 import pytest
-from stage import Stage
+from stage import LINKS, MONDAY, Stage
 
 from nurture.engine import settling
-from nurture.engine.settling import course, settle
+from nurture.engine.rules import Rules
+from nurture.engine.sending import Sender
+from nurture.engine.settling import MOST_ATTEMPTS, course, settle
 from nurture.errors import Unavailable, Uncertain
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Abilities, Account, Provider
 from nurture.store import audit, evidence, messages
+from nurture.store.database import open_store
 
 ONE = """\
 title: One
@@ -179,4 +184,130 @@ def test_it_is_said_how_a_message_is_being_settled(store, provider, how):
     with store.read() as tx:
         ((row, _),) = messages.listing(tx, None)
     assert course(row, PROVIDERS.get(provider), one.stage.deployed.rules, one.stage.now).how == how
+    one.close()
+
+
+# --- a provider that never answers, with a key or without one
+
+
+class Silent:
+    """A provider that answers nothing, so that nobody ever knows; `tried` is when it was asked."""
+
+    def __init__(self, store, *, key_life=None, **rules):
+        self.tried = []
+        self.provider = Provider("outbox", lambda account: self._send, abilities=Abilities(key_life=key_life))
+        self.stage = Stage(store, {"one": ONE}, rules=Rules(postal_address="1 Example Street", **rules))
+        self.stage.sender.close()
+        self.stage.provider = self.provider
+        self.stage.sender = self.stage.start_sender(self.provider)
+        self.stage.subscribe()
+        self.stage.work()
+
+    def _send(self, message):
+        self.tried.append(self.stage.now - MONDAY)
+        raise Uncertain("no answer")
+
+    def at(self, **since):
+        """How it stands so long after the first attempt, and why."""
+        self.stage.now = MONDAY + timedelta(**since)
+        self.stage.work()
+        (mail,) = self.stage.story()["messages"]
+        return mail["state"], mail["reason"]
+
+    def close(self):
+        self.stage.close()
+
+
+MINUTES = timedelta(minutes=15)  # Brevo's key; Resend's lives for a day
+
+
+def test_under_a_key_it_is_asked_ever_more_seldom_and_for_the_last_time_before_the_key_ends(store):
+    one = Silent(store, key_life=MINUTES)
+    expected = [0, 5, 15, 35, 75, 155, 315, 615, 810]
+    for seconds in expected[1:]:
+        assert one.at(seconds=seconds - 1)[0] == "unknown", "it can be seen, and settled by hand, between two attempts"
+        one.at(seconds=seconds)
+    assert one.at(hours=23) == ("unknown", "no answer")
+    assert one.tried == [timedelta(seconds=seconds) for seconds in expected]
+    assert one.at(hours=25)[0] == "abandoned"
+    assert len(one.tried) == len(expected)
+    one.close()
+
+
+@pytest.mark.parametrize("life", [MINUTES, timedelta(hours=24)])
+def test_what_was_to_be_asked_again_under_a_key_that_has_ended_meanwhile_is_not_posted(store, life):
+    """All mail was held, or the engine stood still, with the next attempt planned already."""
+    one = Silent(store, key_life=life)
+    one.stage.now += timedelta(seconds=10)
+    assert settle(store, one.stage.deployed, one.provider, one.stage.now).again == 1
+    state, reason = one.at(seconds=life.total_seconds() * 0.96)
+    assert (state, reason) == ("unknown", "the life of its key is over, and nobody knows whether it left")
+    assert len(one.tried) == 1
+    assert one.at(hours=25)[0] == "abandoned"
+    assert len(one.tried) == 1
+    one.close()
+
+
+def test_what_was_to_be_asked_again_under_a_key_is_not_given_to_another_provider(store):
+    """The settings name another one since."""
+    one, took = Silent(store, key_life=MINUTES), []
+    one.stage.now += timedelta(seconds=10)
+    settle(store, one.stage.deployed, one.provider, one.stage.now)
+    one.stage.sender.close()
+    one.stage.provider = Provider("postmark", lambda account: lambda message: took.append(message.id) or "taken")
+    one.stage.sender = Sender(store, one.stage.provider, Account("postmark"), LINKS, senders=1)
+    assert one.at(minutes=1)[0] == "unknown"
+    assert one.at(hours=25)[0] == "abandoned"
+    assert took == []
+    one.close()
+
+
+def test_at_least_once_sends_it_again_after_each_wait_and_not_for_ever(store):
+    one = Silent(store, delivery="at_least_once", awaiting=timedelta(hours=1))
+    for hours in range(1, MOST_ATTEMPTS):
+        assert one.at(hours=hours, seconds=-1) == ("unknown", "no answer")
+        one.at(hours=hours)
+    assert one.at(hours=MOST_ATTEMPTS)[0] == "abandoned"
+    assert one.tried == [timedelta(hours=hours) for hours in range(MOST_ATTEMPTS)]
+    one.close()
+
+
+def test_hold_waits_for_a_person_however_long(store):
+    one = Silent(store, delivery="hold", awaiting=timedelta(hours=1))
+    assert one.at(days=100) == ("unknown", "no answer")
+    assert one.stage.place("one")["phase"] == "asked"
+    assert len(one.tried) == 1
+    one.close()
+
+
+@pytest.fixture
+def file(migrated, tmp_path):
+    """The database that commands in this folder find."""
+    shutil.copy(migrated, tmp_path / "nurture.db")
+    opened = open_store(f"sqlite:///{tmp_path}/nurture.db")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "tries"), [("resend", "sent", 2), ("drop", "abandoned", 1), ("sent", "sent", 1)]
+)
+def test_it_is_seen_and_settled_on_the_command_line(file, nurture, said, state, tries):
+    one = Searched(file, [])
+    (mail,) = one.stage.story()["messages"]
+    code, out, err = nurture("messages", "--state", "unknown")
+    assert code == 0
+    assert out.startswith(f"{mail['id']}  unknown     one.hello  ann@example.com  not sent  no answer")
+    assert "reports of it are awaited, then the setting `delivery` decides (2026-06-02 10:00:00 UTC)" in err
+    listed = json.loads(nurture("messages", "--state", "unknown", "--json")[1])["messages"]
+    assert [(row["id"], row["state"], row["email"]) for row in listed] == [(mail["id"], "unknown", "ann@example.com")]
+    by_hand = ("resolve", mail["id"], "--as", said, "--because", "I asked them", "--now", "2026-06-01T10:05Z")
+    assert nurture(*by_hand)[:2] == (0, f"{mail['id']} is settled: {said}.\n")
+    assert nurture("messages", "--state", "unknown")[1] == ""
+    one.stage.after(days=4)
+    (mail,) = one.stage.story()["messages"]
+    assert (mail["state"], len(one.sent)) == (state, tries)
+    assert "because I asked them" in mail["reason"]
+    assert one.stage.place("one")["ended"] == "finished", "the person goes on"
+    assert nurture(*by_hand)[0] == 1, "it is not unknown any more"
     one.close()

@@ -65,6 +65,13 @@ def subscribe(stage, count, first=0):
         stage.subscribe(f"p{number}@example.com")
 
 
+def later(stage, *seconds):
+    """Time goes by while mail is due and waits for a provider."""
+    for some in seconds:
+        stage.now += timedelta(seconds=some)
+        stage.work()
+
+
 # --- failover
 
 
@@ -113,6 +120,63 @@ def test_a_mail_that_the_first_may_have_is_never_given_to_another(store):
     stage.after(hours=10)
     assert second.took == ["p1@example.com"]
     stage.close()
+
+
+# --- a provider that answers nothing that says anything
+
+
+def test_a_provider_that_answers_nothing_but_500_is_left_alone_and_what_was_not_tried_goes_by_another(store):
+    first, second = Esp("first", Uncertain("answered 500")), Esp("second")
+    stage = staged(store, first, second)
+    subscribe(stage, 14)
+    stage.work()
+    lost = set(first.asked)
+    assert 5 <= len(lost) <= 20, "five in a row, and what was on its way meanwhile"
+    later(stage, 6, 6)
+    assert len(first.asked) == len(lost) + 1, "one mail shows whether it takes mail again, after a longer time each"
+    later(stage, 10, 20, 40)
+    assert len(first.asked) <= len(lost) + 4
+    assert sorted(first.asked + second.took) == sorted(f"p{number}@example.com" for number in range(14)), "none twice"
+    states = {mail["state"] for to in first.asked for mail in stage.story(to)["messages"]}
+    assert states == {"unknown"}
+    first.fault = None
+    subscribe(stage, 1, first=14)
+    later(stage, 61)
+    subscribe(stage, 4, first=15)
+    stage.work()
+    assert len(first.took) == 5, "one that it took, and all others after it"
+    stage.close()
+
+
+def test_a_lost_connection_now_and_then_stops_nobody_and_one_lost_call_is_one_however_many_were_in_it():
+    esp = Esp("first")
+    way = Way(esp.provider, esp.account, Gate(None), Returns(), 8)
+    numbers = iter(range(1000))
+
+    def come(state, times, call=""):
+        for _ in range(times):
+            way.came_back(Outcome(f"m{next(numbers)}", 1, state, way="first", call=call), now)
+
+    now = MONDAY
+    for _ in range(9):
+        come(State.UNKNOWN, 4)
+        come(State.SENT, 1)
+    come(State.UNKNOWN, 50, call="a call for fifty")
+    come(State.UNKNOWN, 3)
+    assert not way.gate.shut(now)
+    assert way.free(now) == 16
+    for seconds in (5, 10, 20, 40, 60, 60):
+        come(State.UNKNOWN, 3)
+        assert way.gate.closed_until - now == timedelta(seconds=seconds)
+        now = way.gate.closed_until
+        assert way.free(now) == 1
+    assert way.down(now)
+    come(State.FAILED, 1)
+    assert way.free(now) == 16
+    assert not way.down(now)
+    come(State.UNKNOWN, 4)
+    assert not way.gate.shut(now)
+    way.close()
 
 
 # --- warm-up and daily caps

@@ -8,7 +8,7 @@ import secrets
 import sys
 import tempfile
 import webbrowser
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -58,6 +58,7 @@ def run(
     from nurture.engine.cluster import clustered
     from nurture.engine.presence import present
     from nurture.engine.run import flag_on_hangup, running, settle_in, stop_on_signals
+    from nurture.store import wakeups
 
     at: At = context.obj
     settings = at.with_flags(host=host, port=port)
@@ -97,6 +98,8 @@ def run(
             if again.is_set():
                 again.clear()
                 _read_secrets_again(at, accounts)
+                with suppress(StoreError), store.write() as tx:  # on a cluster nobody sends unless woken
+                    wakeups.want(tx, "send")
     if engine.ended_by:
         raise StoreError(engine.ended_by[0])
     return code()

@@ -22,6 +22,10 @@ class Gate:
     def shut(self, now: datetime) -> bool:
         return self.closed_until is not None and now < self.closed_until
 
+    def ajar(self, now: datetime) -> bool:
+        """Whether its time is over and nothing was taken since: then one mail at a time shows whether anything is."""
+        return not self.shut(now) and self.closed_until is not None
+
     def allows(self, wanted: int, now: datetime) -> int:
         """How many mails may leave now; takes that many from the credit of one second at most."""
         if self.shut(now):
@@ -38,6 +42,11 @@ class Gate:
     def close(self, until: datetime, reason: str) -> None:
         if self.closed_until is None or until > self.closed_until:
             self.closed_until, self.reason = until, reason
+
+    def taken(self, now: datetime) -> None:
+        """A mail was taken, so a gate that is ajar is open."""
+        if self.ajar(now):
+            self.open()
 
     def open(self) -> None:
         """Why it was closed is over."""

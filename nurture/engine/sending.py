@@ -21,8 +21,9 @@ from nurture.engine.desk import Desk, Spoilt
 from nurture.engine.gate import Gate
 from nurture.engine.moving import Reached, carry
 from nurture.engine.returns import Returns
+from nurture.engine.settling import protected
 from nurture.engine.shared_gate import SharedGate
-from nurture.engine.way import Outcome, Ready, Way
+from nurture.engine.way import Outcome, Ready, Way, left_alone
 from nurture.journey import warmup
 from nurture.journey.branching import Case, day_of
 from nurture.journey.events import Event, Kind
@@ -77,6 +78,7 @@ class Sender:
         self._ready: deque[Ready] = deque()
         self._back = Returns()
         self._recent: deque[bool] = deque(maxlen=LAST)
+        self._renewed: list[str] = []
         self._version: int | None = None
         self._written_now = False
         self._swept: date | None = None
@@ -90,16 +92,21 @@ class Sender:
         self._follow_version(deployed, now)
         self._written_now = False
         outcomes = self._come_back(now)
+        unprotected = [] if stopping else self._unprotected(now)
         begins, wait = ([], []) if stopping else self._choose(deployed, now)
         room = 0 if stopping else self._room(now)
-        if not self._anything(outcomes, begins or wait, room, now, stopping=stopping):
+        news = begins or wait or unprotected or self._renewed
+        if not self._anything(outcomes, news, room, now, stopping=stopping):
             return self._turned()
         begun: set[str] = set()
         claimed: list[attempts.Claimed] = []
         try:
             with deciding(self._store, deployed) as tx:
                 counts = self._finish(tx, deployed, outcomes, now)
+                attempts.set_aside(tx, unprotected, now)
                 attempts.postpone(tx, wait)
+                for name in self._renewed:
+                    messages.hasten(tx, left_alone(name), now)
                 if not self._blows(tx, deployed, outcomes, begins, now):
                     begun = self._begin(tx, deployed, begins, now)
                     claimed = self._claim(tx, deployed, room, now) if room else []
@@ -108,6 +115,7 @@ class Sender:
         except BaseException:
             self._take_back(outcomes, begins)
             raise
+        self._renewed.clear()
         self._recent.extend(outcome.state in (State.FAILED, State.UNKNOWN) for outcome in outcomes)
         start_by = monotonic() + deployed.rules.timeout.total_seconds() / 4
         for way, ready in begins:
@@ -131,8 +139,7 @@ class Sender:
 
     def renew(self, accounts: Mapping[str, Account]) -> None:
         """Keys as settings name them now. A provider that is not named keeps its own."""
-        for way in self.ways:
-            way.renew(accounts.get(way.name, way.account))
+        self._renewed += [way.name for way in self.ways if way.renew(accounts.get(way.name, way.account))]
 
     def close(self) -> None:
         for way in self.ways:
@@ -159,6 +166,19 @@ class Sender:
             known[outcome.way].came_back(outcome, now)
         return outcomes
 
+    def _unprotected(self, now: datetime) -> list[tuple[str, int, str]]:
+        """What was to be posted again under a key that no longer keeps it from going out twice: taken off the desk."""
+        known = {way.name: way.provider for way in self.ways}
+        over = {
+            one.id: one.token
+            for one in (ready.claimed for ready in self._ready)
+            if one.uncertain and one.key and not protected(one.first_attempt_at, known.get(one.provider), now)
+        }
+        if over:
+            self._ready = deque(ready for ready in self._ready if ready.claimed.id not in over)
+        why = "the life of its key is over, and nobody knows whether it left"
+        return [(number, token, why) for number, token in over.items()]
+
     def _way_for(self, ready: Ready, now: datetime) -> Way:
         """The first provider that is well, unless one may have taken this mail already."""
         if ready.claimed.uncertain:
@@ -182,7 +202,8 @@ class Sender:
                 why = f"{way.name} has had its most for today (its DAILY and GROWING)"
                 wait.append((ready.claimed.id, ready.claimed.token, way.full_until, why))
             elif way.gate.closed_until is not None and way.gate.closed_until - now > deployed.rules.timeout:
-                wait.append((ready.claimed.id, ready.claimed.token, self._until_open(way, ready), way.gate.reason))
+                why = left_alone(way.name, way.gate.reason)
+                wait.append((ready.claimed.id, ready.claimed.token, self._until_open(way, ready), why))
             else:
                 lines[way.name].append((way, ready))
         begins = []
@@ -194,7 +215,7 @@ class Sender:
                 wait += [(one.id, one.token, again, why) for one in tied]
                 later = {one.id for one in tied}
                 line = [pair for pair in line if pair[1].claimed.id not in later]
-            begins += line[: way.gate.allows(min(way.free, len(line)), now)]
+            begins += line[: way.gate.allows(min(way.free(now), len(line)), now)]
         gone = {ready.claimed.id for _, ready in begins} | {number for number, *_ in wait}
         self._ready = deque(ready for ready in self._ready if ready.claimed.id not in gone)
         return begins, wait
@@ -301,7 +322,8 @@ class Sender:
         case = Case(sequence, deployed.rules.facts(claimed.subscriber), now)
         day, tomorrow = day_of(case, claimed.enrollment, sequence.steps[claimed.step])
         # a call for many has no key for each, so an uncertain one must not be asked again as if it had
-        key = ready.message.key if way.batch == 1 or claimed.uncertain else ""
+        fresh = ready.message.key if way.batch == 1 else ""
+        key = claimed.key if claimed.uncertain else fresh
         return attempts.Begin(
             claimed.id, claimed.token, ready.frozen, way.name, key, ready.message.subject, ready.target, day, tomorrow
         )
@@ -340,18 +362,15 @@ class Sender:
         _tell(tx, deployed, {number: (Kind.MISSED, now, step) for number, step in steps.items()}, now)
         return Counter(state for one, state, _ in faults if one.id in spoilt)
 
+    def _finished(self, outcome: Outcome, now: datetime) -> attempts.Outcome:
+        reason = left_alone(outcome.way, outcome.reason) if outcome.gate else outcome.reason
+        again = _next_attempt(outcome, now, self._taken_over_at(outcome))
+        return attempts.Outcome(outcome.id, outcome.token, outcome.state, now, outcome.provider_id, reason, again)
+
     def _finish(self, tx: Connection, deployed: Deployed, outcomes: list[Outcome], now: datetime) -> Counter[State]:
         if not outcomes:
             return Counter()
-        changed = attempts.finish(
-            tx,
-            [
-                attempts.Outcome(
-                    o.id, o.token, o.state, now, o.provider_id, o.reason, _next_attempt(o, now, self._taken_over_at(o))
-                )
-                for o in outcomes
-            ],
-        )  # fmt: skip
+        changed = attempts.finish(tx, [self._finished(outcome, now) for outcome in outcomes])
         people.mailed(tx, {row.subscriber: now for row in changed if row.state is State.SENT})
         kinds = {State.SENT: Kind.SENT, State.FAILED: Kind.MISSED}
         told = {row.enrollment: (kinds[row.state], now, row.step) for row in changed if row.state in kinds}

@@ -33,8 +33,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("nurture.settling")
 
 BATCH = 500
-AGAIN_AFTER = timedelta(seconds=5)
-"""How long to leave a provider alone before the same bytes are posted under the same key."""
+AGAIN_AFTER, AGAIN_AT_MOST = timedelta(seconds=5), timedelta(minutes=5)
+"""How long to wait before the same bytes are posted under the same key: each time twice as long, up to this."""
+
+LAST_ASKED, TRUSTED = 0.9, 0.95
+"""After which part of a key's life it is used for the last time, and until which it may be: the provider has a clock
+of its own."""
+
+LOOKED_AT_AGAIN = timedelta(minutes=10)
+"""How long an unknown message is left as it is at most: settings may say something else by then."""
 
 MOST_ATTEMPTS = 5
 """After so many attempts without evidence even `at_least_once` gives a message up."""
@@ -83,13 +90,20 @@ def course(row: messages.Row, provider: Provider | None, rules: Rules, now: date
     if first is None or started is None:
         return Course("hold", None)
     life = provider.abilities.key_life if provider is not None and row.key else None
-    if life is not None and now < first + life * 0.9:
-        return Course("key", now)
+    if life is not None and started < first + life * LAST_ASKED and protected(first, provider, now):
+        wait = min(AGAIN_AFTER * (1 << min(max(row.attempt - 1, 0), 6)), AGAIN_AT_MOST)
+        return Course("key", min(started + wait, first + life * LAST_ASKED))
     last = Course("hold", None) if rules.delivery == "hold" else Course("delivery", started + rules.awaiting)
     if provider is None or provider.find is None:
         return last
     look = _next_look(row, started, provider.abilities.found_after)
     return Course("search", look) if last.at is None or look < last.at else last
+
+
+def protected(first: datetime | None, provider: Provider | None, now: datetime) -> bool:
+    """Whether a message that was first tried then may still be posted to this provider under the same key."""
+    life = None if provider is None else provider.abilities.key_life
+    return first is not None and life is not None and now < first + life * TRUSTED
 
 
 def _next_look(row: messages.Row, started: datetime, found_after: timedelta | None) -> datetime:
@@ -103,34 +117,39 @@ def settle(
     store: Store, deployed: Deployed, provider: Provider, now: datetime, *, account: Account | None = None,
     others: Sequence[tuple[Provider, Account]] = (),
 ) -> Settled:  # fmt: skip
-    """One pass over attempts that are overdue or unknown. Without an account nobody is searched."""
+    """One pass over attempts that are overdue, or unknown and due for a look. Without an account nobody is searched."""
     with store.read() as tx:
         if not evidence.any_unsettled(tx, now):
             return Settled()
     known = {provider.name: provider, **{one.name: one for one, _ in others}}
     with deciding(store, deployed) as tx:
         stuck = evidence.stuck(tx, now)
-        unknown = evidence.unknown(tx, BATCH)
-        again, abandoned, to_search = [], [], []
-        for row in unknown:
+        again, anew, abandoned, to_search, later = [], [], [], [], []
+        for row in evidence.unknown(tx, now, BATCH):
             next_one = course(row, known.get(row.provider), deployed.rules, now)
+            due = next_one.at is not None and next_one.at <= now
             over = now >= (row.started_at or row.first_attempt_at or now) + deployed.rules.awaiting
-            if next_one.how == "key":
-                again.append((row.id, State.PLANNED, "asked again under the same key", now + AGAIN_AFTER))
-            elif next_one.how == "search" and next_one.at is not None and next_one.at <= now and not over:
+            if next_one.how == "key" and due:
+                again.append((row.id, State.PLANNED, "asked again under the same key", now))
+            elif next_one.how == "search" and due and not over:
                 to_search.append(row)
-            elif deployed.rules.delivery != "hold" and over:
+            elif next_one.how != "key" and deployed.rules.delivery != "hold" and over:
                 if deployed.rules.delivery == "at_least_once" and row.attempt < MOST_ATTEMPTS:
-                    again.append((row.id, State.PLANNED, "sent again: no evidence that it left", now))
+                    anew.append((row.id, "sent again: no evidence that it left", now))
                 else:
                     abandoned.append(row)
+            else:
+                latest = now + LOOKED_AT_AGAIN
+                later.append((row.id, latest if due or next_one.at is None else min(next_one.at, latest)))
+        evidence.look_later(tx, later)
         evidence.settle(tx, again)
+        evidence.send_again(tx, anew)
         reason = f"no evidence that it left within {deployed.rules.awaiting}"
         evidence.settle(tx, [(row.id, State.ABANDONED, reason, None) for row in abandoned])
         _tell(tx, deployed, {row.enrollment: Event(Kind.MISSED, now, step=row.step) for row in abandoned}, now)
     accounts = {one.name: had for one, had in ((provider, account), *others) if had is not None}
     found = _search(store, deployed, to_search[:LOOKS_A_PASS], known, accounts, now)
-    return Settled(len(stuck), len(again), len(abandoned), found)
+    return Settled(len(stuck), len(again) + len(anew), len(abandoned), found)
 
 
 def _search(
@@ -191,7 +210,10 @@ def resolve(
         row = messages.by_ids(tx, [message]).get(message)
         if row is None or row.state is not State.UNKNOWN:
             return False
-        evidence.settle(tx, [(message, state, reason, now if state is State.PLANNED else None)])
+        if state is State.PLANNED:
+            evidence.send_again(tx, [(message, reason, now)])
+        else:
+            evidence.settle(tx, [(message, state, reason, None)])
         place = {"message_id": message, "sequence": row.sequence, "step": row.step, "provider": row.provider}
         log.info("%s (%s.%s): %s", message, row.sequence, row.step, reason, extra=place)
         audit.record(tx, Entry(now, who or "command line", f"message settled: {verdict}", message, because))

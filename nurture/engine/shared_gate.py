@@ -14,6 +14,8 @@ from nurture.engine.gate import Gate
 from nurture.store import gates
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from nurture.store.database import Store
 
 LOOK = timedelta(seconds=1)
@@ -57,12 +59,23 @@ class SharedGate(Gate):
             if bucket.closed_until is None or until > bucket.closed_until:
                 gates.save(tx, self._provider, replace(bucket, closed_until=until, reason=reason))
 
-    def open(self) -> None:
-        super().open()
+    def taken(self, now: datetime) -> None:
+        if not self.ajar(now):
+            return
         with self._store.write() as tx:
-            gates.save(tx, self._provider, replace(gates.hold(tx, self._provider), closed_until=None, reason=""))
+            bucket = gates.hold(tx, self._provider)
+            self._take_over(bucket, now)
+            if self.ajar(now):  # nobody has shut it again meanwhile
+                self._open(tx, bucket)
+
+    def open(self) -> None:
+        with self._store.write() as tx:
+            self._open(tx, gates.hold(tx, self._provider))
+
+    def _open(self, tx: Connection, bucket: gates.Bucket) -> None:
+        super().open()
+        gates.save(tx, self._provider, replace(bucket, closed_until=None, reason=""))
 
     def _take_over(self, bucket: gates.Bucket, now: datetime) -> None:
         self._credit, self._at, self._looked = bucket.credit, bucket.at, now
-        if bucket.closed_until is not None:
-            super().close(bucket.closed_until, bucket.reason)
+        self.closed_until, self.reason = bucket.closed_until, bucket.reason

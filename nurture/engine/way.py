@@ -31,6 +31,12 @@ AHEAD = 0.1
 """How many seconds of work lie before the senders, on record as `sending`. A statement costs as much for fifty mails
 as for five, so turns are larger where a provider is quick; where it is slow, little is left undecided by a crash."""
 
+LOST = 5
+"""So many mails in a row of which nobody knows are the provider's fault; one lost connection is nobody's."""
+
+SHORTEST, LONGEST = timedelta(seconds=5), timedelta(minutes=1)
+"""How long it is then left alone: at first, and at most, each time twice as long."""
+
 LATE = "the provider is slow: this mail waited too long for a free sender, and has not left"
 
 DEEPEST = 4
@@ -42,7 +48,10 @@ GRACE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt came to. `refused`: the provider took nothing, and other mail may fare alike."""
+    """What one attempt came to. `refused`: the provider took nothing, and other mail may fare alike.
+
+    `call` is the first mail of a call for many, whose answer is one for all of them.
+    """
 
     id: str
     token: int
@@ -55,6 +64,7 @@ class Outcome:
     refused: bool = False
     took: float | None = None
     way: str = ""
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,8 @@ class Way:
         self.full_until: datetime | None = None
         self._failing_since: datetime | None = None
         self._probe_at: datetime | None = None
+        self._lost: set[str] = set()
+        self._silence = SHORTEST
         self._pace = AHEAD / 2
         self._senders = senders
         self._back = back
@@ -110,40 +122,63 @@ class Way:
         """How many mails may be on their way at a time."""
         return self._senders * max(self.batch, 1, min(DEEPEST, round(AHEAD / self._pace)))
 
-    @property
-    def free(self) -> int:
-        return max(0, self.depth - len(self.in_flight))
+    def free(self, now: datetime) -> int:
+        """How many more it may be handed; one at a time while it is not known whether it takes mail again."""
+        most = 1 if self.gate.ajar(now) else self.depth
+        return max(0, most - len(self.in_flight))
 
     def start(self, ready: Ready, start_by: float) -> None:
         self.in_flight[ready.claimed.id] = ready.claimed.token
         self._work.put(Work(ready, ready.claimed.attempt + 1, start_by))
 
-    def renew(self, account: Account) -> None:
-        """Go on with another key; that the one before was refused says nothing of it."""
+    def renew(self, account: Account) -> bool:
+        """Go on with another key; that the one before was refused says nothing of it. False when it is the same."""
         fresh = replace(self.account, key=account.key, url=account.url)
         if fresh == self.account:
-            return
+            return False
         self.account = fresh
-        self._failing_since = None
+        self._well()
         self.gate.open()
         log.info("%s is known by a new key from now on", self.name)
+        return True
 
     def came_back(self, outcome: Outcome, now: datetime) -> None:
         """Learn from an answer how the provider does."""
         self.in_flight.pop(outcome.id, None)
         if outcome.took is not None:
             self._pace += (max(outcome.took, 0.001) - self._pace) / 20
-        if outcome.refused:
+        if outcome.state in (State.SENT, State.FAILED):
+            self._well()
+            self.gate.taken(now)
+        elif outcome.state is State.UNKNOWN:
+            self._lost.add(outcome.call or outcome.id)
+        wait = self._asks_for(outcome, now)
+        if outcome.refused or wait is not None:
             self._failing_since = self._failing_since or now
-        elif outcome.state in (State.SENT, State.FAILED):
-            self._failing_since = None
-        if outcome.gate or outcome.retry_after is not None:
-            wait = GATE_CLOSED if outcome.gate else timedelta(seconds=outcome.retry_after or 0)
+        if wait is not None:
             if not self.gate.shut(now):
                 log.warning(
                     "%s is left alone for %s: %s", self.name, wait, outcome.reason, extra={"provider": self.name}
                 )
             self.gate.close(now + wait, outcome.reason)
+
+    def _well(self) -> None:
+        self._failing_since = None
+        self._lost.clear()
+        self._silence = SHORTEST
+
+    def _asks_for(self, outcome: Outcome, now: datetime) -> timedelta | None:
+        """How long to leave the provider alone after this answer, None when it is no reason to."""
+        if outcome.gate:
+            return GATE_CLOSED
+        if outcome.retry_after is not None:
+            return timedelta(seconds=outcome.retry_after)
+        if outcome.state is not State.UNKNOWN or self.gate.shut(now):
+            return None
+        if len(self._lost) < LOST and not self.gate.ajar(now):
+            return None
+        wait, self._silence = self._silence, min(self._silence * 2, LONGEST)
+        return wait
 
     def full(self, now: datetime) -> bool:
         """Whether this day's most has left."""
@@ -203,7 +238,8 @@ class Way:
             outcomes = [_attempt(send, work) for work in again]
             outcomes += _attempt_many(send_many, send, fresh) if fresh else []
             for outcome in outcomes:
-                self._back.put(replace(outcome, took=(monotonic() - began) / len(works), way=self.name))
+                took = (monotonic() - began) / len(works)
+                self._back.put(replace(outcome, took=took, way=self.name, call=works[0].ready.claimed.id))
 
     def _waiting(self, most: int) -> list[Work]:
         found: list[Work] = []
@@ -220,6 +256,11 @@ class Way:
 
     def _late(self, work: Work) -> Outcome:
         return replace(_planned(work, LATE), way=self.name)
+
+
+def left_alone(provider: str, why: str = "") -> str:
+    """With which words a mail waits for a provider that is left alone; without a reason, how these begin."""
+    return f"{provider} is left alone: {why}"
 
 
 def _planned(work: Work, reason: str) -> Outcome:

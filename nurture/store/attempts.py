@@ -30,7 +30,10 @@ NO_LINK = Invited()
 TO_CLAIM = select(c.id).where(LEAVING).where(c.due_at <= bindparam("now"))
 IN_TURN = TO_CLAIM.order_by(c.due_at, c.id).limit(bindparam("limit"))
 BUT_FOR = TO_CLAIM.where(c.sequence.not_in(among("paused"))).order_by(c.due_at, c.id).limit(bindparam("limit"))
-OWN = (c.id, c.token, c.attempt, c.sequence, c.step, c.target, c.provider, c.uncertain, tables.payload.c.frozen)
+OWN = (
+    c.id, c.token, c.attempt, c.sequence, c.step, c.target, c.provider, c.uncertain, tables.payload.c.frozen, c.key,
+    c.first_attempt_at,
+)  # fmt: skip
 WITH_THEIR_PERSON = (
     select(*OWN, *enrollments.COLUMNS, *people.COLUMNS)
     .join(tables.enrollment, tables.enrollment.c.id == c.enrollment)
@@ -76,7 +79,8 @@ CONFIRMING = (people.UNCONFIRMED, "unsubscribed")
 class Claimed:
     """A message that is ours until the lease is over, with all that is needed to write it.
 
-    `uncertain`: it may have been taken by `provider` before, so no other may have it.
+    `uncertain`: it may have been taken by `provider` before, so no other may have it; then `key` is the one that it
+    is asked for again under, and "" when it is sent again on purpose.
     `offers` are those that were made in this pass, by root step.
     """
 
@@ -91,6 +95,8 @@ class Claimed:
     frozen: bytes | None
     enrollment: Enrollment
     subscriber: Subscriber
+    key: str = ""
+    first_attempt_at: datetime | None = None
     offers: Mapping[str, Granted] = field(default_factory=lambda: MappingProxyType({}))
     invited: Invited = NO_LINK
 
@@ -150,6 +156,8 @@ def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
             *row[:9],
             enrollments.as_enrollment(row[len(OWN) : middle]),
             people.as_subscriber(row[middle:]),
+            key=row[9],
+            first_attempt_at=row[10],
         )
         for row in tx.execute(WITH_THEIR_PERSON, {"ids": ids})
     ]
@@ -248,6 +256,15 @@ def postpone(tx: Connection, rows: Sequence[tuple[str, int, datetime, str]]) -> 
     )  # fmt: skip
 
 
+def set_aside(tx: Connection, rows: Sequence[tuple[str, int, str]], now: datetime) -> None:
+    """Claims that must not be tried again, since they may have left, are unknown: (id, token, why)."""
+    if not rows:
+        return
+    held = and_(c.id == bindparam("number"), c.token == bindparam("held"), c.state == CLAIMED)
+    changing = update(table).where(held).values(state=State.UNKNOWN.value, due_at=None)
+    tx.execute(changing, [{"number": n, "held": token, "reason": why, "deadline": now} for n, token, why in rows])
+
+
 def spoil(tx: Connection, rows: Sequence[tuple[str, int, State, str]]) -> set[str]:
     """End claims that cannot be sent: (id, token, failed or cancelled, why). Returns those that were still ours."""
     ended = set()
@@ -300,6 +317,7 @@ def _after(outcome: Outcome, before: Row) -> dict[str, Any]:
         "provider_id": outcome.provider_id or before.provider_id,
         "reason": outcome.reason or before.reason,
         "due_at": outcome.due_at if outcome.state is State.PLANNED else None,
+        "deadline": outcome.at,
         "uncertain": int(outcome.state is State.UNKNOWN or (before.uncertain and not sent)),
     }
 

@@ -33,9 +33,9 @@ c = table.c
 
 
 def any_unsettled(tx: Connection, now: datetime) -> bool:
-    """Whether an attempt is overdue or unknown."""
+    """Whether an attempt is overdue, or unknown and due for a look: that is what its deadline then says."""
     overdue = select(c.id).where(UNSETTLED).where(c.state == SENDING).where(c.deadline <= now).limit(1)
-    undecided = select(c.id).where(UNSETTLED).where(c.state == UNKNOWN).limit(1)
+    undecided = select(c.id).where(UNSETTLED).where(c.state == UNKNOWN).where(c.deadline <= now).limit(1)
     return tx.execute(overdue).first() is not None or tx.execute(undecided).first() is not None
 
 
@@ -59,10 +59,18 @@ def orphan(tx: Connection, now: datetime) -> None:
     stuck(tx, now)
 
 
-def unknown(tx: Connection, limit: int) -> list[Row]:
-    """Attempts of which nobody knows whether the mail left, oldest first."""
-    query = select(*COLUMNS).where(UNSETTLED).where(c.state == UNKNOWN).order_by(c.started_at).limit(limit)
+def unknown(tx: Connection, now: datetime, limit: int) -> list[Row]:
+    """Attempts of which nobody knows whether the mail left and that are due for a look, longest due first."""
+    query = select(*COLUMNS).where(UNSETTLED).where(c.state == UNKNOWN).where(c.deadline <= now)
+    query = query.order_by(c.deadline).limit(limit)
     return [as_row(row) for row in tx.execute(locked(tx, query, of=[table], skip=True))]
+
+
+def look_later(tx: Connection, rows: Sequence[tuple[str, datetime]]) -> None:
+    """Nothing is to be done yet about these unknown messages: (id, when to look again)."""
+    if rows:
+        changing = update(table).where(c.id == bindparam("number")).where(c.state == UNKNOWN)
+        tx.execute(changing, [{"number": n, "deadline": at} for n, at in rows])
 
 
 def settle(tx: Connection, rows: Sequence[tuple[str, State, str, datetime | None]]) -> None:
@@ -72,6 +80,14 @@ def settle(tx: Connection, rows: Sequence[tuple[str, State, str, datetime | None
         tx.execute(
             changing, [{"number": n, "state": state.value, "reason": why, "due_at": at} for n, state, why, at in rows]
         )  # fmt: skip
+
+
+def send_again(tx: Connection, rows: Sequence[tuple[str, str, datetime]]) -> None:
+    """These are sent once more although they may have left: (id, why, due_at). No key protects that."""
+    if rows:
+        changing = update(table).where(c.id == bindparam("number")).where(c.state == UNKNOWN)
+        values = [{"number": n, "state": PLANNED, "reason": why, "due_at": at, "key": ""} for n, why, at in rows]
+        tx.execute(changing, values)
 
 
 def not_taken(tx: Connection, rows: Sequence[tuple[str, str, datetime]]) -> None:
