@@ -3,9 +3,11 @@
 import json
 
 import pytest
-from stage import BODY
+from stage import BODY, MONDAY, Stage
 
 from nurture.cli.main import run
+from nurture.store import events
+from nurture.store.database import open_store
 
 LADDER = """\
 start: joined
@@ -86,3 +88,31 @@ def test_nothing_to_replay_is_said(type_):
         "clicks": {"human": 0, "machine": 0},
     }  # fmt: skip
     assert type_("suppressed")[1:] == ("", "No address is suppressed.\n")
+
+
+def test_verdicts_are_given_again_and_each_that_changes_is_a_line(type_, tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/nurture.db")
+    stage = Stage(store, {"ladder": LADDER})
+    for name, method in (("ann", "GET"), ("bob", "HEAD")):
+        stage.subscribe(f"{name}@example.com")
+        stage.work()
+        stage.click(stage.mail("Tour", f"{name}@example.com"), method=method)
+    stage.after(minutes=1)
+    with store.write() as tx:  # what older rules had found: both the other way
+        rows = events.clicks(tx, 0, MONDAY, 10)
+        events.judge(tx, [(row.id, not row.human, "by older rules") for row in rows])
+    stage.close()
+    store.close()
+    told = [
+        "ladder.tour  a machine -> a person: no machine's signs; less than 2 seconds after the mail left",
+        "ladder.tour  a person -> a machine: asked with HEAD, as no reader does",
+    ]
+    for words, done in (
+        ((), "Nothing is recorded; --apply does that."), (("--apply",), "Recorded; 1 were decided on as a late yes."),
+    ):  # fmt: skip
+        code, out, _ = type_("replay", "--verdicts", *words)
+        *lines, summary = out.splitlines()
+        assert (code, [line.partition("  ")[2] for line in lines]) == (0, told)
+        assert summary == f"2 clicks judged again: 1 turn human, 1 turn machine. {done}"
+    assert type_("replay", "--verdicts", "--apply")[1] == "2 clicks judged again; no verdict changes.\n"
+    assert "clicks: 1 by people, 1 by machines (50%)" in type_("hooks")[2]

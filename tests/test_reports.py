@@ -1,6 +1,7 @@
 """Reports that are broken, early, foreign, replayed or too many; people who get no more mail. On both databases."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
@@ -18,6 +19,7 @@ from nurture.engine.tick import tick
 from nurture.errors import Rejected, StoreError, Uncertain
 from nurture.journey.bounces import worn_out
 from nurture.journey.events import Event, Kind
+from nurture.journey.verdict import judge
 from nurture.store import events, hooks, strays, suppressions, tables, tallies
 from nurture.store.database import open_store
 from nurture.store.migrations import config
@@ -343,6 +345,25 @@ def test_a_person_behind_a_gateway_is_found_after_its_machine(stage):
     stage.after(minutes=1)
     assert stage.subjects() == ["Tour", "More"]
     assert looked(stage.store, events.verdicts) == {True: 1, False: 2}
+
+
+def test_a_confirmation_counts_amid_the_burst_of_a_gateway_with_the_same_network_and_agent(house):
+    """A person behind a link gateway arrives through it, and may arrive while it works."""
+    house.subscribe()
+    house.work()
+    mail = house.mail("Question")
+    links = re.findall(r"https://go\.example\.com(/[qu]/\S+)", mail.text)
+    assert len(links) >= 3, "two answers and the way out"
+    for link in links:
+        house.nobody.get(link)
+    same = {"ip": "127.0.0.1", "useragent": house.nobody.headers["user-agent"]}
+    come(house, *[report(mail, "click", house.now, url=f"https://go.example.com{link}", **same) for link in links])
+    assert house.nobody.post(links[0], data={"answer": "home"}).status_code == 200
+    house.after(minutes=1)
+    assert house.subjects() == ["Question", "Tour"]
+    burst = [events.as_event(row) for row in looked(house.store, lambda tx: events.of_messages(tx, [mail.id]))]
+    burst = [one for one in burst if one.kind is Kind.CLICKED]
+    assert {judge(burst, one, None).human for one in burst} == {False}, "and all of them are a machine's"
 
 
 def test_clicks_are_judged_again_by_the_rules_of_today(stage):

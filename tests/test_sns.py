@@ -1,6 +1,9 @@
 """SNS: only topics of ours are believed, only Amazon is asked, and a subscription is confirmed once it proved itself."""
 
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -8,11 +11,19 @@ import httpx
 import pytest
 from amazon import CONFIRM, PEM, TOPIC, Place, canonical, certificate, signed
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from doors import House
+from sqlalchemy import event
+from stage import LINKS
+from waiting import until
 
+from nurture.engine.inbox import OVERHEAD
+from nurture.engine.receive import receive
 from nurture.errors import BadSignature, Unavailable
 from nurture.providers.base import Account, Hook
 from nurture.providers.ses import ses
 from nurture.providers.sns import Sns
+from nurture.store import hooks
+from nurture.store.database import open_store
 
 NOW = datetime(2026, 3, 12, 9, tzinfo=UTC)
 ACCOUNT = Account("ses", hook_secrets=(TOPIC,))
@@ -214,3 +225,53 @@ def test_a_confirmation_leads_to_the_topics_own_sns_and_nowhere_else(url):
     with pytest.raises(BadSignature):
         Sns(place).greet(hook(signed("hello", NOW, **{**CONFIRMATION, "SubscribeURL": url})))
     assert place.asked == []
+
+
+# --- by the way of every hook
+
+
+@pytest.fixture
+def door(migrated, tmp_path):
+    """Where SNS posts to, with Amazon's own side small and at hand; gives (house, place)."""
+    shutil.copy(migrated, tmp_path / "house.db")
+    store, place = open_store(f"sqlite:///{tmp_path}/house.db"), Place()
+    sns = Sns(place)
+    reporters = {"ses": replace(ses, verify=sns.verify, greet=sns.greet)}
+    house = House(store, accounts={"ses": ACCOUNT}, reporters=reporters)
+    yield house, place
+    house.close()
+    store.close()
+
+
+def test_a_subscription_is_confirmed_by_its_own_hook_and_what_cannot_be_confirmed_comes_again(door):
+    house, place = door
+    told = signed("hello", house.now, **CONFIRMATION)
+    assert house.nobody.post("/hooks/ses", json={**told, "Token": "forged"}).status_code == 401
+    assert place.asked == [PEM], "nothing is confirmed that is not signed"
+    place.answers[CONFIRM] = httpx.Response(503)
+    assert house.nobody.post("/hooks/ses", json=told).status_code == 503, "SNS posts it again"
+    assert receive(house.store, house.deployed, LINKS, house.now).hooks == 0
+    place.answers[CONFIRM] = httpx.Response(200)
+    assert house.nobody.post("/hooks/ses", json=told).status_code == 200
+    assert place.asked == [PEM, CONFIRM, CONFIRM]
+    assert house.nobody.post("/hooks/ses", json=signed("hello", house.now, TopicArn=TOPIC + "x")).status_code == 401
+    done = receive(house.store, house.deployed, LINKS, house.now)
+    assert (done.hooks, done.quarantined) == (1, 0), "there is nothing to be made of it"
+
+
+def test_hooks_that_come_while_the_one_writer_is_busy_share_a_commit_and_are_answered_after_it(door):
+    house, _ = door
+    commits = []
+    told = [signed({"number": number}, house.now, MessageId=f"message-{number}") for number in range(12)]
+    come = [json.dumps(one).encode() for one in told]
+    whole = sum(len(body) + OVERHEAD for body in come)
+    with ThreadPoolExecutor(len(come)) as posting:
+        with house.store.write():
+            answers = [posting.submit(house.nobody.post, "/hooks/ses", content=body) for body in come]
+            until(lambda: house.inbox._waiting == whole, "they did not all arrive")
+            assert not any(answer.done() for answer in answers)
+            event.listen(house.store._writer, "commit", commits.append)
+        assert [answer.result().status_code for answer in answers] == [200] * len(come)
+    assert len(commits) <= 3, "what held the writer, whoever came first, and all the others"
+    with house.store.read() as tx:
+        assert hooks.count(tx) == len(come)

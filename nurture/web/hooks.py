@@ -12,7 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from nurture.errors import BadSignature, StoreError, Unavailable
-from nurture.providers import HOOKS
 from nurture.providers.base import Hook
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def routes(site: Site) -> list[Route]:
     async def there(request: Request) -> Response:
         # vendors look whether an address is there before they use it: Mandrill with HEAD
         name = request.path_params["provider"]
-        return Response() if name in HOOKS else _no(404, f"there are no hooks of '{name[:40]}'")
+        return Response() if name in site.reporters else _no(404, f"there are no hooks of '{name[:40]}'")
 
     return [
         Route("/hooks/{provider}", hook, methods=["POST"]),
@@ -43,7 +42,7 @@ def routes(site: Site) -> list[Route]:
 
 async def _hook(site: Site, request: Request) -> Response:
     name = request.path_params["provider"]
-    provider = HOOKS.get(name)
+    provider = site.reporters.get(name)
     if provider is None or provider.verify is None:
         return _no(404, f"there are no hooks of '{name[:40]}'")
     account = site.accounts.get(name)

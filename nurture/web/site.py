@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from nurture.language.sequence import ENGLISH
 from nurture.mail.phrases import phrases
+from nurture.providers import HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nurture.engine.deploy import Current
     from nurture.engine.inbox import Inbox
     from nurture.mail.links import Links
-    from nurture.providers.base import Account
+    from nurture.providers.base import Account, Provider
     from nurture.store.database import Store
 
 MOST_FORM = 20_000
@@ -47,6 +48,7 @@ class Site:
 
     `base_url` and `names` are what this server is called. `setup` is the secret of the link that makes the first
     account; "" offers none. `settings` are to be shown: name, value, where from, what it means. `now` gives UTC.
+    `reporters` are whose hooks are taken, by the last part of their address.
     """
 
     store: Store
@@ -60,6 +62,7 @@ class Site:
     names: frozenset[str] = frozenset()
     setup: str = field(default="", repr=False)
     settings: tuple[tuple[str, str, str, str], ...] = ()
+    reporters: Mapping[str, Provider] = field(default_factory=lambda: HOOKS, repr=False)
 
 
 @cache
