@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from nurture.language import placing
 from nurture.language.chart import Chart, Edge, Node, chart, label, spread
-from nurture.language.kinds import KINDS
+from nurture.language.kinds import ICONS
 from nurture.language.placing import PILL, ROW, Line, Spot, place
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _card(node: Node, count: int | None) -> str:
     return (
         f"<title>{escape(f'{node.id}: {node.subject}')}</title>"
         f'<rect class="box" width="{width:g}" height="{height:g}" rx="12"/>'
-        f'<g class="icon" transform="translate(14 12)">{KINDS[str(node.ask)].icon}</g>'
+        f'<g class="icon" transform="translate(14 12)">{ICONS[str(node.ask)]}</g>'
         f'<text class="name" x="38" y="26">{escape(placing.cut(node.id, 124, 15))}</text>{words}'
         f'<text class="kind" x="14" y="{height - 12:g}">{escape(_kind(node))}</text>{dots}'
         f"{_badge(node, (width - 32, 21), count)}"

@@ -154,6 +154,15 @@ CONFIRM = "confirm"
 HAND_OVER = "hand_over"
 """The ask of the mail that hands a person what is theirs. No author writes it either."""
 
+ICONS: Mapping[str, str] = MappingProxyType(
+    {kind: form.icon for kind, form in KINDS.items()}
+    | {
+        CONFIRM: '<path d="M3.5 9.5l3.7 3.7 7.3-8"/>',
+        HAND_OVER: '<circle cx="6" cy="9" r="3"/><path d="M9 9h6.5M13 9v3"/>',
+    }
+)
+"""What stands for each ask that a mail can have, in the chart."""
+
 HOSTED = frozenset(kind for kind, form in KINDS.items() if form.yes in ("page", "friends")) | {CONFIRM, HAND_OVER}
 """Kinds of ask whose link leads to a page of ours rather than to the author's own address."""
 
