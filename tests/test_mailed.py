@@ -83,7 +83,7 @@ def test_of_an_erased_person_no_words_are_left(mailed):
 
 
 def test_the_command_shows_one_mail(mailed, nurture, tmp_path):
-    _, mail = mailed
+    house, mail = mailed
     (tmp_path / "nurture.toml").write_text('database_url = "sqlite:///house.db"\n')
     code, out, _ = nurture("messages", mail.id)
     assert code == 0
@@ -91,4 +91,8 @@ def test_the_command_shows_one_mail(mailed, nurture, tmp_path):
     assert "Subject: Question" in out
     assert "[A home loan] https://go.example.com/q/…" in out
     assert json.loads(nurture("messages", mail.id, "--json")[1])["id"] == mail.id
+    with house.store.write() as tx:
+        messages.drop_words(tx, [mail.id])
+    assert "Its words were deleted" in nurture("messages", mail.id)[2]
+    assert "Its words were deleted" in house.browser("view").get(f"/outbox/{mail.id}").text
     assert nurture("messages", "none") == (1, "", "There is no message none; `nurture messages` lists them.\n")

@@ -26,7 +26,9 @@ TAKEN_OUT = "…"
 
 
 def mailed(store: Store, number: str) -> dict[str, Any] | None:
-    """The mail with this id as `nurture.message/1`; None when there is none. `text` is null before it was written."""
+    """The mail with this id as `nurture.message/1`; None when there is none. `text` is null before it was written, and
+    once its words were kept long enough: then it is `deleted`.
+    """
     with store.read() as tx:
         row = messages.by_ids(tx, [number]).get(number)
         if row is None:
@@ -40,6 +42,7 @@ def mailed(store: Store, number: str) -> dict[str, Any] | None:
         "email": whose.email if whose else "",
         "person": row.subscriber,
         **_words(written),
+        "deleted": frozen is None and row.attempt > 0 and whose is not None and whose.status != people.ERASED,
         "events": [show.event(one) for one in reported],
     }
 
