@@ -194,3 +194,12 @@ def test_the_way_to_ones_own_copy_and_out_without_a_script(browser, subscribed):
     shown.wait_for_selector("text=It is erased.")
     assert everything(house.store, "ann@example.com") is None
     context.close()
+
+
+def test_a_project_writes_the_mail_in_its_own_words(stage):
+    own = b"Dear {{ first_name or 'friend' }}. {{ confirm.how }}\n\n{{ ask }}\n"
+    stage.deploy({"ladder": LADDER}, {"templates/privacy/hand_over.md": own})
+    wish(stage, "copy")
+    mail = stage.mail(COPY)
+    assert "Dear friend. It is behind this button: once" in mail.text
+    assert handing.works(stage.store, mail.id, stage.now)
