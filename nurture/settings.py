@@ -27,8 +27,8 @@ from nurture.errors import SettingsError
 PREFIX = "NURTURE_"
 TOML, DOTENV = "nurture.toml", ".env"
 SECRETS = ("secret_key", "admin_token", "key", "hook_secret", "password", "secret")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(seconds?|s|minutes?|m|hours?|h|days?|d|weeks?|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(seconds?|s|minutes?|m|hours?|h|days?|d|weeks?|w|years?|y)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 365 * 86400}
 
 
 def _span(value: object) -> object:
@@ -169,6 +169,9 @@ class Settings(BaseSettings):
     awaiting: Span = Field(timedelta(hours=24), description="how long evidence of such a mail is awaited")
     send_timeout: Span = Field(timedelta(seconds=20), description="the wall for one attempt to send")
     budget: int = Field(10, ge=1, le=1000, description="the most mails to a person on one day of theirs")
+    keep_mails: Span | None = Field(
+        None, description="how long the words of a mail are kept once it is settled, like 1 year; for good when empty"
+    )
     fuse_hourly: int | None = Field(
         None, ge=1, description="more mails than this within an hour, and all mail is held until `nurture resume`"
     )

@@ -10,7 +10,6 @@ from stage import Stage
 
 from nurture.engine import handing
 from nurture.engine.exporting import everything
-from nurture.engine.mailed import mailed
 from nurture.engine.preferring import page, prefer
 from nurture.store import audit, people
 
@@ -132,7 +131,9 @@ def test_only_a_post_behind_the_mail_hands_over_and_who_runs_the_engine_never_se
     assert house.nobody.post(link(mail), headers={"Origin": "https://evil.example"}).status_code == 403
     assert house.story() == before
     key = link(mail).removeprefix("/q/")
-    assert key not in json.dumps(mailed(house.store, mail.id))
+    look = house.browser("view")
+    assert "Your copy of what we know of you" in look.get("/people/1").text
+    assert key not in look.get("/people/1").text + look.get(f"/outbox/{mail.id}.json").text
     assert key not in json.dumps(everything(house.store, "ann@example.com"))
     taken = house.nobody.post(link(mail))
     assert taken.headers["content-disposition"] == 'attachment; filename="what-is-known-of-me.json"'
@@ -193,3 +194,12 @@ def test_the_way_to_ones_own_copy_and_out_without_a_script(browser, subscribed):
     shown.wait_for_selector("text=It is erased.")
     assert everything(house.store, "ann@example.com") is None
     context.close()
+
+
+def test_a_project_writes_the_mail_in_its_own_words(stage):
+    own = b"Dear {{ first_name or 'friend' }}. {{ confirm.how }}\n\n{{ ask }}\n"
+    stage.deploy({"ladder": LADDER}, {"templates/privacy/hand_over.md": own})
+    wish(stage, "copy")
+    mail = stage.mail(COPY)
+    assert "Dear friend. It is behind this button: once" in mail.text
+    assert handing.works(stage.store, mail.id, stage.now)

@@ -96,4 +96,8 @@ def test_the_command_shows_one_mail(mailed, nurture, tmp_path):
     course = "reports of it are awaited, then the setting `delivery` decides (Tue 02 Jun 2026 10:00:00 UTC)"
     assert course in nurture("messages", "--state", "unknown")[2]
     assert f"Nobody knows whether it left: {course}." in nurture("messages", mail.id)[1]
+    with house.store.write() as tx:
+        messages.drop_words(tx, [mail.id])
+    assert "Its words were deleted" in nurture("messages", mail.id)[2]
+    assert "Its words were deleted" in house.browser("view").get(f"/outbox/{mail.id}").text
     assert nurture("messages", "none") == (1, "", "There is no message none; `nurture messages` lists them.\n")

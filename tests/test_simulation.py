@@ -131,6 +131,7 @@ def test_simulate_as_text_and_as_json(nurture):
     assert found["mails"] == sum(step["asked"] for step in found["steps"])
     assert sum(found["ended"].values()) + found["inside"] == 400
     assert nurture(*words)[1] == out
+    assert nurture("simulate", "asked:copy", "--people", "3")[0] == 0, "what we wrote can be rehearsed as well"
 
 
 def test_many_people_live_in_several_processes_and_come_out_the_same(nurture):

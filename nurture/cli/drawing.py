@@ -10,12 +10,11 @@ import typer
 
 from nurture.cli import say
 from nurture.cli.people import AsJson, Now
-from nurture.cli.project import At, moment
+from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
-from nurture.language.problems import or_one_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from datetime import datetime
 
     from nurture.store.database import Store
 
@@ -45,57 +44,60 @@ def draw(
         raise Refused("say one of the two: --close SEQUENCE.STEP writes the log, --seed WORDS draws from it")
     at: At = context.obj
     with at.store() as store:
-        return _close(at, store, log, close, now) if close else _draw(at, store, log, seed, winners, as_json=as_json)
+        if close:
+            return _close(at, store, log, close, now)
+        return _draw(at, store, log, seed, winners, now, as_json=as_json)
 
 
 def _close(at: At, store: Store, log: Path, of: str, now: str | None) -> int:
-    from nurture.report.draw import log_hash
-    from nurture.store import people, reports
+    from nurture.engine import drawing
 
     if log.exists():
         raise Refused(f"{log} is there already, and a log that was closed stays as it is; name another file")
-    name, _, step = of.partition(".")
-    sequences = at.deployed(store, moment(now)).sequences
-    if name not in sequences or step not in sequences[name].steps:
-        known = [f"{one}.{ask}" for one, sequence in sequences.items() for ask in sequence.steps]
-        raise Refused(f"there is no ask '{of}'{or_one_of(of, known)}")
-    with store.read() as tx:
-        kept = sorted({who for who, _ in reports.kept(tx, name, sequences[name].steps[step].root)})
-        emails = [one.email for one in people.by_ids(tx, kept).values() if one.status == "active"]
-        entries = sorted(_entries(tx, of, emails))
-    fixed = log_hash(of, entries)
-    closed = moment(now).isoformat(timespec="seconds").replace("+00:00", "Z")
-    document = {"format": FORMAT, "of": of, "closed_at": closed, "hash": fixed, "entries": entries}
-    log.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    print(f"{len(entries)} entries; publish this now: {fixed}")
+    if not log.parent.is_dir():
+        raise Refused(f"there is no folder {log.parent} to write the log into")
+    closed = drawing.close(store, at.deployed(store, moment(now)), of, moment(now), by=who() or "command line")
+    document = {
+        "format": FORMAT, "of": of, "closed_at": _clock(closed.closed_at), "hash": closed.hash,
+        "entries": list(closed.entries),
+    }  # fmt: skip
+    _write(log, document)
+    print(f"{len(closed.entries)} entries; publish this now: {closed.hash}")
+    if closed.number > 1:
+        say.say(f"It is log {closed.number} of this ask; `nurture audit` has them all.")
     return 0
 
 
-def _draw(at: At, store: Store, log: Path, seed: str, winners: int, *, as_json: bool) -> int:
-    from nurture.report.draw import drawn, log_hash
-    from nurture.store import people
+def _draw(
+    at: At, store: Store, log: Path, seed: str, winners: int, now: str | None, *, as_json: bool
+) -> int:  # fmt: skip
+    from nurture.engine import drawing
 
     document = _read(at.find(log))
     of, entries, fixed = document["of"], document["entries"], document["hash"]
-    if log_hash(of, entries) != fixed:
-        raise Refused(f"{log} is not as it was closed: its entries do not make its hash")
-    chosen = drawn(entries, fixed, seed, winners)
-    with store.read() as tx:
-        known = _entries(tx, of, [one.email for one in people.every(tx)])
+    try:
+        drawn = drawing.draw(
+            store, of, entries, fixed, seed, winners, moment(now), by=who() or "command line"
+        )  # fmt: skip
+    except Refused as error:
+        raise Refused(f"{log}: {error}") from None
+    chosen = [entry for entry, _ in drawn.winners]
+    if len(chosen) > len(document.get("winners", ())):
+        _write(at.find(log), {**document, "seed": seed, "drawn_at": _clock(drawn.drawn_at), "winners": chosen})
     if as_json:
         say.data({"format": FORMAT, "of": of, "hash": fixed, "seed": seed, "winners": chosen})
-    for place, entry in enumerate(chosen, 1):
-        line = f"{place}. {entry}  {known.get(entry, '(erased since)')}"
+    for place, (entry, email) in enumerate(drawn.winners, 1):
+        line = f"{place}. {entry}  {email or '(erased since)'}"
         say.say(line) if as_json else print(line)
     return 0
 
 
-def _entries(tx: Connection, of: str, emails: list[str]) -> dict[str, str]:
-    """The entry of each address in this draw: under the database's own key, so that the log names nobody."""
-    from nurture.store import suppressions
+def _clock(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
-    by_digest = suppressions.digests(tx, [f"draw {of}\n{email}" for email in emails])
-    return {digest[:32]: said.partition("\n")[2] for digest, said in by_digest.items()}
+
+def _write(log: Path, document: dict[str, Any]) -> None:
+    log.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -111,6 +111,8 @@ def _one(at: At, number: str, *, as_json: bool) -> int:
         say.say(
             "It is not written yet: that happens when it leaves, with what is known then."
             if waits
+            else "Its words were deleted: they are kept as long as NURTURE_KEEP_MAILS says."
+            if found["deleted"]
             else "There are no words of it: it was never written, or its person was erased."
         )
     else:

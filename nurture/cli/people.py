@@ -191,6 +191,16 @@ def _origins(found: dict[str, Any]) -> None:
             line(f"  {one['email']}: {_counts(one)}", markup=False)
 
 
+def _draws(found: dict[str, Any]) -> None:
+    """Where they take part, and what they look for in the published log."""
+    line = say.out.print
+    if found["draws"]:
+        line("\nprize draws", style="bold")
+    for one in found["draws"]:
+        came = {None: "not drawn yet", True: "won", False: "did not win"}[one["won"]]
+        line(f"  {one['of']}, closed {say.clock(one['closed_at'])}: entry {one['entry']}, {came}", markup=False)
+
+
 def _counts(friend: dict[str, Any]) -> str:
     if friend["refused"]:
         return f"does not count: {friend['refused']}"
@@ -212,6 +222,7 @@ def _story(found: dict[str, Any]) -> None:
         line(f"  {_where(place)}", markup=False)
         line(f"  because: {place['because']}", style="dim", markup=False)
     _origins(found)
+    _draws(found)
     if found["messages"]:
         line("\nmails", style="bold")
     for mail in found["messages"]:

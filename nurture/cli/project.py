@@ -83,6 +83,7 @@ class At:
             postal_address=settings.postal_address,
             hosts=frozenset(settings.allowed_hosts),
             budget=settings.budget,
+            keep_mails=settings.keep_mails,
             fuse=Fuse(settings.fuse_hourly, settings.fuse_failures),
             products=settings.products,
             listeners=self.listeners(),

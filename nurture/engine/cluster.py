@@ -25,6 +25,7 @@ from sqlalchemy import text
 
 from nurture.engine.clock import Clock, guarded
 from nurture.engine.due import look
+from nurture.engine.outliving import drop_words
 from nurture.engine.run import working
 from nurture.errors import StoreError
 from nurture.store import wakeups
@@ -147,6 +148,7 @@ def clustered(engine: Engine, runs: Collection[str]) -> Iterator[None]:
             clock = Clock({
                 "wake": (partial(wake, engine), engine.every),
                 "sweep": (lambda: sweep(engine.store), SWEEP),
+                "words": (lambda: _drop_words(engine), SWEEP),
             })  # fmt: skip
             clock.start()
             stack.callback(clock.stop)
@@ -160,6 +162,12 @@ def wake(engine: Engine) -> None:
     if names:
         with engine.store.write() as tx:
             wakeups.want(tx, *names)
+
+
+def _drop_words(engine: Engine) -> None:
+    """Here as well as beside each tick: a cluster in which nobody is due has none."""
+    while drop_words(engine.store, engine.current().rules, engine.now()) and not engine.stop.is_set():
+        pass
 
 
 def sweep(store: Store) -> None:

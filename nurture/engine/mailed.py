@@ -29,7 +29,9 @@ TAKEN_OUT = "…"
 
 
 def mailed(store: Store, rules: Rules, number: str, now: datetime) -> dict[str, Any] | None:
-    """The mail with this id as `nurture.message/1`; None when there is none. `text` is null before it was written."""
+    """The mail with this id as `nurture.message/1`; None when there is none. `text` is null before it was written, and
+    once its words were kept long enough: then it is `deleted`.
+    """
     with store.read() as tx:
         row = messages.by_ids(tx, [number]).get(number)
         if row is None:
@@ -44,6 +46,7 @@ def mailed(store: Store, rules: Rules, number: str, now: datetime) -> dict[str, 
         "person": row.subscriber,
         "settling": show.settling(row, rules, now),
         **_words(written),
+        "deleted": frozen is None and row.attempt > 0 and whose is not None and whose.status != people.ERASED,
         "events": [show.event(one) for one in reported],
     }
 

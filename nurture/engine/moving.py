@@ -70,7 +70,12 @@ class Carried:
 
 def message_id(now: datetime) -> str:
     """A new id of a message: opaque, without personal data, and rising with time so that indexes stay narrow."""
-    return f"{int(now.timestamp() * 1000):011x}{secrets.token_hex(8)}"[:26]
+    return f"{ids_from(now)}{secrets.token_hex(8)}"[:26]
+
+
+def ids_from(moment: datetime) -> str:
+    """What ids of messages begin with that were planned then; those of earlier ones stand before it."""
+    return f"{int(moment.timestamp() * 1000):011x}"
 
 
 def carry(tx: Connection, deployed: Deployed, reached: Iterable[Reached], now: datetime) -> Carried:

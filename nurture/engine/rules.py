@@ -28,7 +28,7 @@ class Rules:
     `timeout` is the wall for one attempt to send; a lease is three times as long. `delivery` settles an attempt of
     which no evidence came within `awaiting`. `hosts` are where an ask may lead that takes its target from an event.
     `budget` is the most mails to a person on one of their days, `fuse` when all mail is held until someone looks.
-    `products` says what a seller's own ids (of a price, a product, a payment link) are in people.yaml. `listeners` hear
+    `keep_mails` is how long the words of settled mails are kept, None for good. `products` says what a seller's own ids (of a price, a product, a payment link) are in people.yaml. `listeners` hear
     of what is decided. `shops` are asked for the codes of a pool, by its name.
     """
 
@@ -41,6 +41,7 @@ class Rules:
     postal_address: str = ""
     hosts: frozenset[str] = frozenset()
     budget: int = 10
+    keep_mails: timedelta | None = None
     fuse: Fuse = field(default_factory=Fuse)
     products: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     listeners: tuple[Listener, ...] = ()

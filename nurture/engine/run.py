@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from nurture.engine import guard
 from nurture.engine.clock import Clock, Work
 from nurture.engine.deploy import afresh
+from nurture.engine.outliving import drop_words
 from nurture.engine.receive import receive
 from nurture.engine.sending import Sender
 from nurture.engine.settling import settle
@@ -172,6 +173,8 @@ def _receive(engine: Engine) -> None:
 def _tick(engine: Engine) -> None:
     deployed = engine.current()
     while tick(engine.store, deployed, engine.now()).more and not engine.stop.is_set():
+        pass
+    while drop_words(engine.store, deployed.rules, engine.now()) and not engine.stop.is_set():
         pass
 
 

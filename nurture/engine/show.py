@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nurture.engine import drawing
 from nurture.engine.addresses import normalise
 from nurture.engine.origins import origins
 from nurture.engine.settling import course
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from nurture.journey.enrollment import Granted, Subscriber
     from nurture.mail.message import Message
     from nurture.store.database import Store
+    from nurture.store.draws import Draw
 
 EVENTS = 1_000
 
@@ -43,6 +45,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         happened = events.of_subscriber(tx, subscriber.id, EVENTS)
         barred = suppressions.of(tx, [email]).get(email)
         came = origins(tx, subscriber.id, iso)
+        drawn = [_entry(one, entry) for one, entry in drawing.theirs(tx, subscriber, places)]
     return {
         "format": "nurture.subscriber/1",
         "email": subscriber.email,
@@ -58,6 +61,7 @@ def person(store: Store, email: str) -> dict[str, object] | None:
         "said": [_said(one) for one in said],
         "events": [event(row) for row in happened],
         **came,
+        "draws": drawn,
         "awards": [row.reason for row in happened if row.kind == "awarded"],
     }
 
@@ -182,6 +186,14 @@ def _offer(offer: offers.Offer) -> dict[str, object]:
         "granted": iso(offer.granted_at),
         "redeemed": iso(offer.redeemed_at),
     }
+
+
+def _entry(draw: Draw, entry: str) -> dict[str, object]:
+    """What they look for in the published log of a prize draw. `won` is null before it was drawn from."""
+    return {
+        "of": draw.ask, "entry": entry, "closed_at": iso(draw.closed_at), "hash": draw.hash, "seed": draw.seed or None,
+        "drawn_at": iso(draw.drawn_at), "won": None if draw.drawn_at is None else entry in draw.winners,
+    }  # fmt: skip
 
 
 def message(row: messages.Row) -> dict[str, object]:

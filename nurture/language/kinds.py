@@ -156,7 +156,10 @@ HAND_OVER = "hand_over"
 
 ICONS: Mapping[str, str] = MappingProxyType(
     {kind: form.icon for kind, form in KINDS.items()}
-    | dict.fromkeys((CONFIRM, HAND_OVER), '<path d="M3.5 9.5l3.7 3.7 7.3-8"/>')
+    | {
+        CONFIRM: '<path d="M3.5 9.5l3.7 3.7 7.3-8"/>',
+        HAND_OVER: '<circle cx="6" cy="9" r="3"/><path d="M9 9h6.5M13 9v3"/>',
+    }
 )
 """What stands for each ask that a mail can have, in the chart."""
 

@@ -212,7 +212,8 @@ def act(step: Step, doing: Doing, at: datetime) -> Event:
         fields = {field.save: field for field in step.ask.fields}
         typed = {name: fields[name].value(str(value)) for name, value in doing.items() if name in fields}
         return Event(Kind.ANSWERED, at, step=step.name, answer="yes", data=typed)
-    match KINDS[step.ask.kind].yes:
+    kind = step.ask.kind
+    match KINDS[kind].yes if kind in KINDS else "page":  # a mail that we wrote is answered on a page of ours
         case "click":
             return Event(
                 Kind.CLICKED, at, step=step.name, url=step.name, method="GET", agent=BROWSER, judged_at=at + SETTLE

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal_column, or_, select, text, update
+from sqlalchemy import and_, delete, func, literal_column, or_, select, text, update
 
 from nurture.journey.ledger import State
 from nurture.store import tables
@@ -220,6 +220,24 @@ def payload(tx: Connection, number: str) -> bytes | None:
     """The frozen bytes of a message; None when it was never written."""
     frozen = tables.payload.c.frozen
     return tx.execute(select(frozen).where(tables.payload.c.message == number)).scalar()
+
+
+def outlived(tx: Connection, before: str, left: datetime, limit: int) -> list[str]:
+    """Settled mails with ids before this one that left before that moment, if at all, and still have their words.
+
+    A range of an index, the oldest first: words that are gone are not walked again.
+    """
+    words = tables.payload.c.message
+    settled = c.state.not_in([PLANNED, CLAIMED, SENDING, UNKNOWN])
+    query = select(words).join(table, c.id == words).where(words < before, settled)
+    query = query.where(or_(c.sent_at.is_(None), c.sent_at < left))
+    return list(tx.execute(query.order_by(words).limit(limit)).scalars())
+
+
+def drop_words(tx: Connection, numbers: Sequence[str]) -> None:
+    """Delete what these mails said."""
+    for some in chunks(numbers):
+        tx.execute(delete(tables.payload).where(tables.payload.c.message.in_(some)))
 
 
 def next_due(tx: Connection) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The tables of offers: what each person was offered until when, and the codes that wait in pools or are asked for."""
+"""The tables of offers: what each person was offered until when, codes in pools or asked for, prize draws."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Column, ForeignKey, Index, Integer, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from nurture.store.tables import Instant, Number, metadata
+from nurture.store.tables import Instant, Json, Number, metadata
 
 
 class OfferRow(SQLModel, table=True):
@@ -71,6 +71,23 @@ class WishRow(SQLModel, table=True):
     error: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class DrawRow(SQLModel, table=True):
+    """A log of entries that was closed, by its hash, and what was drawn from it. `seed` is "" until then, and stays."""
+
+    __tablename__ = "draw"
+
+    hash: str = Field(sa_column=Column(Text, primary_key=True))
+    ask: str = Field(sa_column=Column(Text, nullable=False))
+    sequence: str = Field(sa_column=Column(Text, nullable=False))
+    root: str = Field(sa_column=Column(Text, nullable=False))
+    entries: int = Field(sa_column=Column(Integer, nullable=False))
+    closed_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    seed: str = Field(sa_column=Column(Text, nullable=False))
+    winners: list[str] = Field(sa_column=Column(Json, nullable=False))
+    drawn_at: datetime | None = Field(sa_column=Column(Instant))
+
+
 offer = metadata.tables["offer"]
 code = metadata.tables["code"]
 wish = metadata.tables["wish"]
+draw = metadata.tables["draw"]
