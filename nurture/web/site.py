@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from nurture.language.sequence import ENGLISH
 from nurture.mail.phrases import phrases
+from nurture.web.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -46,7 +47,7 @@ class Site:
     """`accounts` are how hooks are verified, by provider. `admin_token` is a token that may do all; "" is none.
 
     `base_url` and `names` are what this server is called. `setup` is the secret of the link that makes the first
-    account; "" offers none. `settings` are to be shown: name, value, where from, what it means. `now` gives UTC.
+    account; "" offers none. `settings` are to be shown: name, value, where from, what it means. `refusals` are hooks that proved nothing. `now` gives UTC.
     """
 
     store: Store
@@ -60,6 +61,7 @@ class Site:
     names: frozenset[str] = frozenset()
     setup: str = field(default="", repr=False)
     settings: tuple[tuple[str, str, str, str], ...] = ()
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 @cache
