@@ -211,9 +211,10 @@ def payload(tx: Connection, number: str) -> bytes | None:
     return tx.execute(select(frozen).where(tables.payload.c.message == number)).scalar()
 
 
-def next_due(tx: Connection) -> datetime | None:
-    """When the next message is to leave: one look at an index."""
+def next_due(tx: Connection, *, held: Collection[str] = ()) -> datetime | None:
+    """When the next message is to leave, of sequences that are not `held`: one look at an index."""
     query = select(c.due_at).where(LEAVING).where(c.due_at.is_not(None))
+    query = query.where(c.sequence.not_in(list(held))) if held else query
     return tx.execute(query.order_by(c.due_at, c.id).limit(1)).scalar()
 
 

@@ -93,7 +93,10 @@ def _steps(standing: Mapping[str, int], order: list[str]) -> list[dict[str, Any]
 def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     """What does not mend itself, the worst first: `what`, what follows from it, and the page where it is done."""
     found = []
-    waits = [at for at in (enrollments.peek(tx), messages.next_due(tx)) if at is not None and now - at > LATE]
+    held = pauses.every(tx)
+    names = {row.name for row in held}
+    mail = None if names & pauses.EVERYTHING else messages.next_due(tx, held=names)  # what is held is not late
+    waits = [at for at in (enrollments.peek(tx), mail) if at is not None and now - at > LATE]
     if waits:
         found.append(
             _need(f"The engine is behind since {min(waits):%d %b %H:%M} UTC.", "Does `nurture run` run?", "/outbox")
@@ -134,7 +137,7 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
             f"Since {row.since:%d %b %H:%M} UTC{row.because and f': {row.because}'}.",
             "/outbox?state=planned",
         )
-        for row in pauses.every(tx)
+        for row in held
     ]
     return found
 
