@@ -8,6 +8,8 @@ from doors import LADDER, House
 from stage import PEOPLE
 from test_listening import listeners
 
+from nurture.cli.operating import settings_shown
+from nurture.cli.project import At
 from nurture.engine import signing
 from nurture.engine.rules import Rules
 from nurture.engine.signing import Came
@@ -143,6 +145,33 @@ def test_what_does_not_mend_itself_stands_first_each_with_the_page_where_it_is_d
         assert [(one["provider"], one["times"]) for one in refused] == [("postmark", 1)]
         assert "1 to /hooks/postmark refused since this process started, the last <time" in viewer.get("/inbox").text
         assert 'nurture_hooks_refused_total{provider="postmark"} 1.0' in house.nobody.get("/metrics").text
+    store.close()
+
+
+def test_the_settings_say_where_each_was_said_and_no_secret(migrated, tmp_path):
+    secrets = ("a-key-of-32-letters-or-a-few-more", "postmark-key", "user:hook-pass", "whsec_bGlzdGVuZXI=", "db-pass")
+    (tmp_path / "nurture.toml").write_text('gap = "2 days"\n')
+    (tmp_path / ".env").write_text(
+        f"NURTURE_SECRET_KEY={secrets[0]}\nNURTURE_PROVIDERS__POSTMARK__KEY={secrets[1]}\n"
+        f"NURTURE_PROVIDERS__POSTMARK__HOOK_SECRET={secrets[2]}\nNURTURE_LISTENERS__CRM__URL=https://crm.example/\n"
+        f"NURTURE_LISTENERS__CRM__SECRET={secrets[3]}\nNURTURE_DATABASE_URL=postgresql://ada:{secrets[4]}@db/nurture\n"
+    )
+    path = tmp_path / "house.db"
+    path.write_bytes(migrated.read_bytes())
+    store = open_store(f"sqlite:///{path}")
+    with opened(store, settings=settings_shown(At(tmp_path))) as house:
+        admin = house.browser("admin")
+        rows = {one["name"]: (one["value"], one["source"]) for one in admin.get("/settings.json").json()["settings"]}
+        page = admin.get("/settings").text
+        for name, value, source in (
+            ("GAP", "2 days", "nurture.toml"), ("SECRET_KEY", "1 set", ".env"), ("PROVIDERS", "postmark", ".env"),
+            ("LISTENERS", "crm", ".env"), ("DATABASE_URL", "postgresql://ada:***@db/nurture", ".env"),
+            ("SETTLE", "30 seconds", "default"),
+        ):  # fmt: skip
+            assert rows[f"NURTURE_{name}"] == (value, source)
+            assert f"<code>NURTURE_{name}</code></td><td>{value}</td><td>{source}</td>" in page
+        assert [one for one in secrets if one in page or one in str(rows)] == []
+        assert house.browser("edit").get("/settings").status_code == 403
     store.close()
 
 
