@@ -17,6 +17,8 @@ from test_referrals import INVITE, comes, link_of
 from test_referrals import LADDER as BRING
 from test_signup import FORMS
 
+from nurture.cli.operating import settings_shown
+from nurture.cli.project import At
 from nurture.engine import access
 from nurture.store import friends, people
 from nurture.store.database import open_store
@@ -88,7 +90,7 @@ def house(migrated, tmp_path_factory):
     path = tmp_path_factory.mktemp("pages") / "nurture.db"
     path.write_bytes(migrated.read_bytes())
     store = open_store(f"sqlite:///{path}")
-    built = House(store, accounts=strangers.ACCOUNTS)
+    built = House(store, accounts=strangers.ACCOUNTS, settings=settings_shown(At(path.parent)))
     asks = {**ASKS, "course": OFFER, "reply": strangers.REPLY}
     built.deploy(
         {"ladder": LADDER, "bring": BRING, "loans": BADGES.replace("TEMPLATE", "shown.md")}

@@ -203,7 +203,8 @@ def test_what_a_holdout_and_a_split_have_shown_stands_on_the_page_as_it_was_meas
         assert "{:+.1f} ({:+.1f} to {:+.1f} points)".format(*(100 * goals[one] for one in RANGE)) in said
         assert "{:+.2f} ({:+.2f} to {:+.2f} GBP)".format(*(paid[one] for one in RANGE)) in said
     for arm in (*control["arms"], *arms["arms"]):
-        row = f"{arm['arm']} {arm['people']:,} {arm['goals']:,} {arm['goal_rate']:.1%} {arm['paid']:,.2f} {arm['paid_each']:.2f}"
+        name = f"{arm['arm']} no mail" if arm["arm"] == "end" else arm["arm"]
+        row = f"{name} {arm['people']:,} {arm['goals']:,} {arm['goal_rate']:.1%} {arm['paid']:,.2f} {arm['paid_each']:.2f}"
         assert row.replace("%", " %") in said, row
     (named,) = [one for one in twin["consistency"]["principles"] if one["after_no"]["asked"]]
     rates = [f"{one['yes'] / one['asked']:.1%} of {one['asked']:,}" for one in (named["after_yes"], named["after_no"])]

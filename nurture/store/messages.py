@@ -240,9 +240,10 @@ def drop_words(tx: Connection, numbers: Sequence[str]) -> None:
         tx.execute(delete(tables.payload).where(tables.payload.c.message.in_(some)))
 
 
-def next_due(tx: Connection) -> datetime | None:
-    """When the next message is to leave: one look at an index."""
-    return tx.execute(NEXT_DUE).scalar()
+def next_due(tx: Connection, *, held: Collection[str] = ()) -> datetime | None:
+    """When the next message is to leave, of sequences that are not `held`: one look at an index."""
+    query = NEXT_DUE.where(c.sequence.not_in(list(held))) if held else NEXT_DUE
+    return tx.execute(query).scalar()
 
 
 def states(tx: Connection) -> dict[State, int]:

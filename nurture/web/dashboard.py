@@ -54,7 +54,7 @@ def _now(site: Site) -> dict[str, Any]:
         needs = [
             *_needs(tx, now),
             *_pools(tx, sequences.values(), site.current().rules.shops),
-            *_silent(tx, site.accounts, now),
+            *_silent(tx, site, now),
         ]
         caps = [_cap(tx, account, now) for account in site.accounts.values() if account.daily is not None]
         taken = takings(tx, sequences.values(), now - WEEK)
@@ -94,7 +94,10 @@ def _steps(standing: Mapping[str, int], order: list[str]) -> list[dict[str, Any]
 def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     """What does not mend itself, the worst first: `what`, what follows from it, and the page where it is done."""
     found = []
-    waits = [at for at in (enrollments.peek(tx), messages.next_due(tx)) if at is not None and now - at > LATE]
+    held = pauses.every(tx)
+    names = {row.name for row in held}
+    mail = None if names & pauses.EVERYTHING else messages.next_due(tx, held=names)  # what is held is not late
+    waits = [at for at in (enrollments.peek(tx), mail) if at is not None and now - at > LATE]
     if waits:
         found.append(
             _need(f"The engine is behind since {min(waits):%d %b %H:%M} UTC.", "Does `nurture run` run?", "/outbox")
@@ -135,7 +138,7 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
             f"Since {row.since:%d %b %H:%M} UTC{row.because and f': {row.because}'}.",
             "/outbox?state=planned",
         )
-        for row in pauses.every(tx)
+        for row in held
     ]
     return found
 
@@ -155,16 +158,19 @@ def _pools(
     ]
 
 
-def _silent(tx: Connection, accounts: Mapping[str, Account], now: datetime) -> list[dict[str, str]]:
-    """Providers that took mail today, have a secret for their reports, and report nothing."""
-    heard = listing.reporting(tx)
+def _silent(tx: Connection, site: Site, now: datetime) -> list[dict[str, str]]:
+    """Providers that took mail today, have a secret for their reports, and report nothing that proves it is theirs."""
+    heard, refused = listing.reporting(tx), site.refusals.every()
     found = []
-    for name, account in accounts.items():
+    for name, account in site.accounts.items():
         begun = traffic.today(tx, name, now).begun if account.hook_secrets else 0
         if begun >= ENOUGH_TO_HEAR and now - heard.get(name, now - QUIET) >= QUIET:
             last = f"The last came {heard[name]:%d %b %H:%M} UTC." if name in heard else "None has come yet."
             what = f"{name} took {counted(begun, 'mail')} today and reports nothing."
-            found.append(_need(what, f"{last} Does its webhook lead to /hooks/{name}?", "/inbox"))
+            look = f"Does its webhook lead to /hooks/{name}?"
+            if name in refused:
+                look = f"{counted(refused[name].times, 'report')} to its address refused; why, the last time: {refused[name].why}."
+            found.append(_need(what, f"{last} {look}", "/inbox"))
     return found
 
 

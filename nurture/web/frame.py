@@ -122,8 +122,14 @@ def pages() -> Environment:
     """The templates of our pages; every value is escaped, and one that is missing is a fault."""
     made = Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined)
     made.globals["gone_wrong"] = frozenset(state.value for state in GONE_WRONG)
-    made.filters |= {"moment": _moment, "number": lambda value: f"{value:,}"}
+    made.filters |= {"moment": _moment, "number": lambda value: f"{value:,}", "typed": _typed}
     return made
+
+
+def _typed(words: str) -> Markup:
+    """A sentence in which what one types stands between backticks."""
+    pieces = words.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(pieces))
 
 
 def _moment(value: str | datetime | None) -> Markup | str:

@@ -49,6 +49,7 @@ async def _hook(site: Site, request: Request) -> Response:
     if account is None or not account.hook_secrets:
         variable = f"NURTURE_PROVIDERS__{name.upper().replace('-', '_')}__HOOK_SECRET"
         log.warning("a report of %s was refused: set %s", name, variable, extra={"provider": name})
+        site.refusals.add(name, f"no secret is set for its reports: {variable}", site.now())
         return _no(401, f"no hook secret is set for {name}")
     try:
         body = await asyncio.wait_for(_body(request, provider.most), PATIENCE)
@@ -72,6 +73,7 @@ async def _hook(site: Site, request: Request) -> Response:
         return _no(provider.busy, "it cannot be checked now", {"Retry-After": "10"})
     except BadSignature as error:
         log.warning("a report of %s was refused: %s", name, error, extra={"provider": name})
+        site.refusals.add(name, str(error)[:200], now)
         challenge = {"WWW-Authenticate": error.challenge} if error.challenge else {}
         return _no(401, str(error), challenge)
     kept = {key: value for key, value in headers.items() if key not in ("authorization", "cookie")}

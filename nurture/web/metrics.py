@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
@@ -58,7 +58,7 @@ class Seen(Collector):
     def __init__(self, site: Site) -> None:
         self.site = site
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         now = self.site.now()
         waiting = look(self.site.store, now)
         late = GaugeMetricFamily(
@@ -73,13 +73,19 @@ class Seen(Collector):
             deploy, at_work = deploys.latest_id(tx), workers.listing(tx)
         yield GaugeMetricFamily("nurture_messages_unknown", "Mails of which nobody knows whether they left", unknown)
         yield GaugeMetricFamily("nurture_hooks_failed", "Reports that could not be read", failed)
+        refused = CounterMetricFamily(
+            "nurture_hooks_refused", "Reports that did not prove whose they are, to this process", labels=["provider"]
+        )
+        for name, one in self.site.refusals.every().items():
+            refused.add_metric([name], one.times)
+        yield refused
         seen = GaugeMetricFamily(
             "nurture_worker_seen_seconds", "How long ago a process was seen at work",
             labels=["host", "process", "version", "runs"],
         )  # fmt: skip
-        for one in at_work:
-            labels = [one.host, str(one.process), one.version, "+".join(one.runs)]
-            seen.add_metric(labels, max(0.0, (now - one.seen_at).total_seconds()))
+        for worker in at_work:
+            labels = [worker.host, str(worker.process), worker.version, "+".join(worker.runs)]
+            seen.add_metric(labels, max(0.0, (now - worker.seen_at).total_seconds()))
         yield seen
         running = GaugeMetricFamily("nurture_deploy", "The version that runs", labels=["program"])
         running.add_metric([nurture.__version__], deploy or 0)

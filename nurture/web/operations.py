@@ -130,6 +130,10 @@ def _inbox(site: Site, request: Request) -> dict[str, Any]:
     return {
         "failed": failed,
         "quarantined": bad,
+        "refused": [
+            {"provider": name, "times": one.times, "at": one.at.isoformat(), "why": one.why}
+            for name, one in sorted(site.refusals.every().items())
+        ],
         "oldest_waiting": None if waits is None else waits.isoformat(),
         "hooks": [_told(row) for row in found[:SHOWN]],
         "more": more,

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from nurture.language.sequence import ENGLISH
 from nurture.mail.phrases import phrases
 from nurture.providers import HOOKS
+from nurture.web.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -48,7 +49,7 @@ class Site:
 
     `base_url` and `names` are what this server is called. `setup` is the secret of the link that makes the first
     account; "" offers none. `settings` are to be shown: name, value, where from, what it means. `now` gives UTC.
-    `reporters` are whose hooks are taken, by the last part of their address.
+    `reporters` are whose hooks are taken, by the last part of their address; `refusals` those that proved nothing.
     """
 
     store: Store
@@ -63,6 +64,7 @@ class Site:
     setup: str = field(default="", repr=False)
     settings: tuple[tuple[str, str, str, str], ...] = ()
     reporters: Mapping[str, Provider] = field(default_factory=lambda: HOOKS, repr=False)
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 @cache
