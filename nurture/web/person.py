@@ -29,11 +29,15 @@ if TYPE_CHECKING:
 def routes(site: Site) -> list[Route]:
     return [
         *twins(
-            "/people/{id:int}", "person.html", "nurture.why/1", lambda request: _person(site, request), draw=_draw(site)
+            "/people/{id:number}",
+            "person.html",
+            "nurture.why/1",
+            lambda request: _person(site, request),
+            draw=_draw(site),
         ),
-        acts("/people/{id:int}/act", lambda request, form: _act(site, request, form)),
-        acts("/people/{id:int}/erase", lambda request, form: _erase(site, request, form)),
-        Route("/people/{id:int}/export", in_thread(lambda request: _export(site, request))),
+        acts("/people/{id:number}/act", lambda request, form: _act(site, request, form)),
+        acts("/people/{id:number}/erase", lambda request, form: _erase(site, request, form)),
+        Route("/people/{id:number}/export", in_thread(lambda request: _export(site, request))),
     ]
 
 
