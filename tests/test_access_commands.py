@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,29 @@ def test_accounts_are_made_listed_and_taken_away(nurture):
     assert "password changed" in everything
     assert PASSWORD not in everything
     assert nurture("audit", "--verify")[:2] == (0, "The audit log is as it was written.\n")
+
+
+def test_what_is_done_on_the_command_line_is_on_record_and_a_change_of_that_shows(nurture):
+    nurture("subscribe", "ann@example.com")
+    for words in (
+        ("pause", "all", "--because", "the shop is closed"), ("resume", "all"), ("resume", "all"),
+        ("suppress", "ann@example.com", "--because", "asked by phone"),
+        ("unsuppress", "ann@example.com", "--because", "asked again"),
+        ("suppress", "nobody@example.com", "--because", "a complaint"), ("export",), ("export", "--email", "ann@example.com"),
+    ):  # fmt: skip
+        nurture(*words)
+    entries = json.loads(nurture("audit", "--json")[1])["entries"]
+    assert [(one["action"], one["target"], one["reason"]) for one in reversed(entries)] == [
+        ("mail held", "all", "the shop is closed"), ("mail resumed", "all", ""),
+        ("address suppressed", "person 1", "asked by phone"), ("address unsuppressed", "person 1", "asked again"),
+        ("address suppressed", "", "a complaint"), ("people exported", "", ""), ("people exported", "person 1", ""),
+    ]  # fmt: skip
+    assert all(one["who"].endswith(" (command line)") for one in entries)
+    assert "@" not in json.dumps(entries)
+    with sqlite3.connect(nurture.folder / "nurture.db") as behind:
+        behind.execute("DROP TRIGGER audit_no_update")
+        behind.execute("UPDATE audit SET reason = 'asked by phona' WHERE id = 3")
+    assert nurture("audit", "--verify")[:2] == (1, "Entry 3 was changed afterwards.\n")
 
 
 def test_a_token_is_alone_on_stdout_and_shown_once(nurture):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nurture.cli import say
+from nurture.cli.noting import on_record, person_of
 from nurture.cli.people import AsJson, Now
 from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
@@ -41,8 +42,11 @@ def export(
             if found is None:
                 say.say(f"Nobody has the address {email}.")
                 return 1
+            on_record(store, "people exported", moment(None), person_of(store, normalise(email)))
             say.data(found)
-        elif as_csv:
+            return 0
+        on_record(store, "people exported", moment(None))
+        if as_csv:
             declared = at.deployed(store, moment(None)).project.people.attributes
             sys.stdout.writelines(exporting.as_csv(exporting.everyone(store), exporting.columns(declared)))
         else:
