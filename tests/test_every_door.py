@@ -6,12 +6,13 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from doors import ADMIN_TOKEN, House, csrf
+from doors import ADMIN_TOKEN, SETUP, House, csrf
 from sqlalchemy import text
 from stage import MONDAY
 from starlette.routing import Route
 
 from nurture.engine import access
+from nurture.providers.base import Account
 from nurture.store.database import open_store
 from nurture.web.app import STRICT, application, build
 from nurture.web.doors import ROWS
@@ -19,6 +20,7 @@ from nurture.web.serve import listen, serving
 from nurture.web.site import MAIL_ALONE
 from nurture.web.tries import MOST_NAMES, Tries, near
 
+SECRETS = ("a-key-of-postmark", "a-secret-of-its-hooks", ADMIN_TOKEN, SETUP, "a key for tests only")
 ROLES = ("view", "edit", "admin")
 FILLED = {
     "{token}": "x", "{name}": "ladder", "{look}": "1", "{provider}": "postmark", "{file}": "page.css", "{id}": "1",
@@ -31,7 +33,7 @@ def house(migrated, tmp_path_factory):
     path = tmp_path_factory.mktemp("doors") / "nurture.db"
     path.write_bytes(migrated.read_bytes())
     store = open_store(f"sqlite:///{path}")
-    built = House(store)
+    built = House(store, accounts={"postmark": Account("postmark", SECRETS[0], hook_secrets=(f"user:{SECRETS[1]}",))})
     built.subscribe(first_name="Ann", tags=("vip",))
     built.work()
     yield built
@@ -67,6 +69,7 @@ def sound(answer):
     assert (said["x-content-type-options"], said["referrer-policy"]) == ("nosniff", "same-origin"), answer.url
     assert ("permissions-policy" in said, "cache-control" in said, "server" in said) == (True, True, False), answer.url
     assert answer.status_code < 500, (answer.url, answer.text)
+    assert not [secret for secret in SECRETS if secret in answer.text], answer.url
     return answer
 
 
