@@ -17,7 +17,7 @@ test:
 
 tools:
 	.ci/system
-	.ci/editor
+	.ci/npm
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -2,10 +2,10 @@
 
     python -m benchmarks.any_order [--orders 50] [--databases sqlite,postgresql]
 
-A hundred people have a mail each. Reports of every kind come about it, several in the same second, some of them
-contradictory, and a person's next mail hangs on them. Every order begins from the same rows, is cut into hooks of random size
-and worked off in between. What is compared is all that has a meaning (people, suppressions, places, mails, events), and
-neither the order nor the database may show in it.
+A hundred people have a mail each. Reports of every kind come about it in the words of two vendors, several in the same
+second, some of them contradictory, and a person's next mail hangs on them. Every order begins from the same rows, is cut
+into hooks of random size and worked off in between. What is compared is all that has a meaning (people, suppressions,
+places, mails, events), and neither the order nor the database may show in it.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ class ProviderSettings(BaseModel):
     """How we are known to one provider. `url` is another host (EU region, a test server); `rate` is mails a second.
 
     `daily` is the most mails on its first day, `growing` (20%) by how much each later day may have more: a warm-up; alone
-    it is a cap. `batch`: many mails in one call, where the provider can. `domain` is the one that sends (Mailgun), `region` where the account is (SES).
+    it is a cap. `batch`: many mails in one call, where the provider can. `domain` is the one that sends (Mailgun), `region` where the account is (SES),
+    `stream` the message stream that carries it (Postmark).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -103,6 +104,7 @@ class ProviderSettings(BaseModel):
     batch: bool = False
     domain: str = ""
     region: str = ""
+    stream: str = ""
 
 
 class ListenerSettings(BaseModel):

@@ -257,6 +257,11 @@ def start(project, *words, **environment):
             {"NURTURE_PROVIDER": "postmark", "NURTURE_PROVIDERS__POSTMARK__REGION": "eu"},
             "NURTURE_PROVIDERS__POSTMARK__REGION: postmark has no region",
         ),
+        ({"NURTURE_PROVIDERS__RESEND__STREAM": "nurture"}, "NURTURE_PROVIDERS__RESEND__STREAM: resend has no stream"),
+        (
+            {"NURTURE_PROVIDERS__BREVO__BATCH": "true"},
+            "NURTURE_PROVIDERS__BREVO__BATCH: brevo is not sent many mails in one call",
+        ),
         ({"NURTURE_PROVIDER": "smtp"}, "smtp needs NURTURE_PROVIDERS__SMTP__URL"),
         ({"NURTURE_PROVIDERS__POSTMARC__KEY": "x"}, "there is no provider 'postmarc', did you mean 'postmark'?"),
         ({"NURTURE_PROVIDERS__POSTMARK__KEE": "x"}, "there is no setting NURTURE_PROVIDERS__POSTMARK__KEE"),

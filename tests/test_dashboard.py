@@ -102,6 +102,7 @@ def test_sign_ups_are_not_among_the_ladders(store, shown):
         assert [one["name"] for one in viewer.get("/sequences.json").json()["sequences"]] == ["ladder"]
         assert not any("signup" in step for step in viewer.get("/people.json").json()["steps"])
         assert viewer.get("/sequences/signup:news.json").json()["sequence"] == "signup:news"  # its report has its name
+        assert 'data-step="confirm"' in viewer.get("/sequences/signup:news").text
 
 
 def test_a_deploy_is_told_in_words(store):

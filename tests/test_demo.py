@@ -61,7 +61,7 @@ def test_everyone_is_on_the_drawn_ladder_and_it_moves(page):
     count = page.locator("[data-total=kept]")
     expect(count).not_to_have_text("0", timeout=PATIENCE)
     expect(page.locator("[data-total=goal]")).not_to_have_text("0", timeout=PATIENCE * 2)
-    for name in ("challenge", "free-guide", "home-loan", "trial"):
+    for name in ("challenge", "first-evening", "free-guide", "home-loan", "trial"):
         page.locator(f"[data-tab={name}]").click()
         expect(page.locator(f"[data-ladder={name}] svg")).to_be_visible()
 

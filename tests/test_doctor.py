@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import dns.flags
@@ -20,13 +20,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from stage import LINKS, MONDAY, Stage
-from test_providers import Post
+from test_smtp import Post
 
 from nurture.engine.deploy import Current
-from nurture.engine.doctor import machine, names, reach
+from nurture.engine.doctor import machine, names, reach, way_out
 from nurture.engine.doctor.examine import examine
 from nurture.engine.doctor.finding import Patient, ok
 from nurture.engine.inbox import Inbox
+from nurture.engine.tick import tick
+from nurture.errors import Uncertain
 from nurture.mail.links import Links, Signer
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Account
@@ -335,21 +337,21 @@ def test_without_a_base_url_or_a_secret_it_is_said_what_is_missing(stage):
 
 def test_the_way_out_is_looked_at_from_outside_and_takes_nobody_off_the_list(stage):
     with serving_hooks(stage) as (own, links):
-        found = list(reach.way_out(patient(stage, base_url=own, links=links)))
+        found = list(way_out.check(patient(stage, base_url=own, links=links)))
         assert told(found) == [
             ("way out", "warning", "mail clients use one-click unsubscribe over https only"),
-            ("way out", "ok", "a mail carries both headers, and its unsubscribe page answers"),
+            ("way out", "ok", "a mail carries both headers, and its unsubscribe page answers, also to one click"),
         ]
         other = Links(own, own, Signer(["another key, and long enough too"]))
-        found = list(reach.way_out(patient(stage, base_url=own, links=other)))
+        found = list(way_out.check(patient(stage, base_url=own, links=other)))
         assert (found[-1].level, "NURTURE_SECRET_KEY" in found[-1].mend) == ("fault", True)
-    assert list(reach.way_out(patient(stage)))[-1].mend == "set NURTURE_BASE_URL"
+    assert list(way_out.check(patient(stage)))[-1].mend == "set NURTURE_BASE_URL"
     with stage.store.read() as tx:
         assert hooks.count(tx) == 0
 
 
 def test_a_provider_with_its_own_way_out_is_pointed_out(stage):
-    found = list(reach.way_out(patient(stage, "sparkpost")))
+    found = list(way_out.check(patient(stage, "sparkpost")))
     assert "writes its own List-Unsubscribe" in found[0].says
 
 
@@ -379,22 +381,38 @@ def test_the_file_system_of_a_path_is_read_from_the_table_of_mounts():
 
 @pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (1.9, "ok"), (-30, "warning"), (61, "fault")])
 def test_a_clock_that_is_off_is_said(seconds, level):
-    now = datetime(2026, 6, 1, tzinfo=UTC)
-    assert machine.skew(now + timedelta(seconds=seconds), now).level == level
+    found = machine.skew(timedelta(seconds=seconds), "the database's", "set it")
+    assert (found.level, found.mend) == (level, "" if level == "ok" else "set it")
 
 
 def test_what_has_waited_too_long_is_a_fault_and_what_nobody_knows_a_warning(stage):
     stage.subscribe()
-    stage.work()
     inbox = Inbox(stage.store)
     inbox.keep("resend", {}, b"{", stage.now)
     inbox.close()
     later = stage.now + timedelta(hours=3)
-    found = list(machine.queues(patient(stage, now=later)))
-    assert told(found) == [("queues", "fault", "the oldest webhook that is due has waited 3 hours")]
+
+    def stalls(message):
+        raise Uncertain("no answer")
+
+    def waited(what, now):
+        return ("queues", "fault", f"the oldest {what} that is due has waited {now}")
+
+    assert told(machine.queues(patient(stage, now=later))) == [
+        waited("person's next step", "3 hours"), waited("webhook", "3 hours"),
+    ]  # fmt: skip
+    tick(stage.store, stage.deployed, stage.now)
+    assert told(machine.queues(patient(stage, now=later))) == [waited("mail", "3 hours"), waited("webhook", "3 hours")]
+    stage.sender.close()
+    stage.sender = stage.start_sender(replace(stage.provider, connect=lambda _: stalls))
     stage.work()
-    found = list(machine.queues(patient(stage, now=MONDAY)))
-    assert [(one.level, one.mend) for one in found] == [("ok", ""), ("warning", "nurture hooks --failed")]
+    soon, unknown, failed = machine.queues(patient(stage, now=stage.now + timedelta(minutes=5)))
+    assert (soon.level, unknown.level, failed.level) == ("ok", "warning", "warning")
+    assert (unknown.says, unknown.mend) == (
+        "of 1 mail nobody knows whether it left",
+        "nurture messages --state unknown",
+    )
+    assert failed.mend == "nurture hooks --failed"
 
 
 def test_a_look_that_fails_is_a_finding_and_the_next_one_is_taken(stage):

@@ -38,13 +38,14 @@ def test_a_sound_installation_has_no_findings(tmp_path):
         ({"admin_token": LONG}, "fault", "who has one has both"),
         ({"accounts": {"postmark": Account("postmark", "k", hook_secrets=("user:short",))}}, "warning", "is short"),
         ({"accounts": {"postmark": Account("postmark", "k")}}, "warning", "no hook secret"),
+        ({"accounts": {"mailgun-inbound": Account("mailgun-inbound")}}, "warning", "NURTURE_PROVIDERS__MAILGUN_INBOUND__HOOK_SECRET"),
         ({"accounts": {"smtp": Account("smtp"), "resend": Account("resend", "k", "http://esp.shop.dev", ("w",))}}, "fault",
          "plain http"),
     ],
 )  # fmt: skip
 def test_what_an_attacker_would_try_first_is_found(changed, level, words):
     found = [one for one in security.check(replace(SAFE, **changed)) if one.level != "ok"]
-    assert [(one.level, words in one.says, bool(one.mend)) for one in found] == [(level, True, True)]
+    assert [(one.level, words in f"{one.says}: {one.mend}", bool(one.mend)) for one in found] == [(level, True, True)]
     assert LONG not in str(found)
 
 

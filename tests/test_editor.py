@@ -63,7 +63,7 @@ SLIPS = (
 def editor():
     node = shutil.which("node")
     if node is None or not SERVER.exists():
-        pytest.fail("Node.js or yaml-language-server is missing; .ci/editor installs them")
+        pytest.fail("Node.js or yaml-language-server is missing; .ci/npm installs them")
     opened = Editor(node)
     yield opened
     opened.close()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from io import StringIO
 
 import pytest
@@ -264,18 +265,33 @@ def test_a_reason_that_names_them_is_refused(stage):
 # --- by operators and programs
 
 
+def exported(store):
+    with store.read() as tx:
+        return [(one.who, one.action, one.target) for one in audit.listing(tx, 9) if "exported" in one.action]
+
+
 def test_an_operator_erases_on_the_page_with_the_address_typed_again_and_a_reason(house):
     lived(house)
     number = about(house.store, EMAIL).id
-    assert "Erase this person" not in house.browser("view").get(f"/people/{number}").text
+    view = house.browser("view")
+    assert not {"Erase this person", "/export"} & set(
+        re.findall("Erase this person|/export", view.get(f"/people/{number}").text)
+    )
+    assert view.post(f"/people/{number}/export", data={"csrf": csrf(view)}).status_code == 403
     ada = house.browser("edit")
+    taken = ada.post(f"/people/{number}/export", data={"csrf": csrf(ada)})
+    assert (taken.json()["format"], f"person-{number}.json" in taken.headers["content-disposition"]) == (
+        "nurture.person/1",
+        True,
+    )
+    assert exported(house.store) == [("edit@example.com", "person exported", f"person {number}")]
     form = {"csrf": csrf(ada), "email": "bob@example.com", "reason": "she asked"}
     assert ada.post(f"/people/{number}/erase", data=form).status_code == 422
     done = ada.post(f"/people/{number}/erase", data={**form, "email": EMAIL})
     assert done.status_code == 200
     assert about(house.store, EMAIL) is None
     assert EMAIL not in ada.get("/people").text
-    assert ada.get(f"/people/{number}/export").status_code == 404
+    assert ada.post(f"/people/{number}/export", data=form).status_code == 404
     assert ada.get(f"/people/{number}").status_code == 200
 
 
@@ -285,6 +301,8 @@ def test_a_program_exports_and_erases(house):
     program = house.program("write")
     kept = program.get(f"/api/subscribers/{EMAIL}/export").json()
     assert kept["format"] == "nurture.person/1"
+    number = about(house.store, EMAIL).id
+    assert exported(house.store) == [("token write", "person exported", f"person {number}")]
     assert program.delete(f"/api/subscribers/{EMAIL}").json()["mails"] == 2
     assert program.delete(f"/api/subscribers/{EMAIL}").status_code == 404
 
@@ -341,6 +359,8 @@ def test_the_command_line_exports_and_erases(tmp_path, capfd):
     assert json.loads(nurture("export")[1])["people"][0]["email"] == EMAIL
     assert nurture("export", "--csv")[1].splitlines()[1].startswith(EMAIL)
     assert json.loads(nurture("export", "--email", EMAIL)[1])["format"] == "nurture.person/1"
+    log = nurture("audit")[1]
+    assert [log.count(action) for action in ("people exported", "person exported")] == [2, 1]
     assert "say it with --yes" in nurture("erase", EMAIL)[2]
     code, out, err = nurture("erase", EMAIL, "--yes", "--json")
     assert (code, json.loads(out)["format"]) == (0, "nurture.erased/1")

@@ -9,7 +9,7 @@ from nurture.rehearsal.stories import tell
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("sequences", "templates", "files")
-EXAMPLES = ("home-loan", "free-guide", "trial", "challenge")
+EXAMPLES = ("home-loan", "free-guide", "trial", "challenge", "first-evening")
 
 
 def project():
@@ -40,8 +40,17 @@ def test_each_step_has_a_template_and_each_template_a_step(name):
 
 def test_only_one_example_starts_when_someone_joins():
     starts = {name: [one.kind for one in sequence.start.when] for name, sequence in project().sequences.items()}
-    assert starts == {"home-loan": ["joined"], "free-guide": ["tag"], "trial": ["event"], "challenge": ["manual"]}
+    assert starts == {
+        "home-loan": ["joined"], "free-guide": ["tag"], "trial": ["event"], "challenge": ["manual"], "first-evening": ["goal"],
+    }  # fmt: skip
 
 
 def test_the_downloads_are_small():
-    assert all(body.startswith(b"%PDF-") and len(body) < 60_000 for body in project().downloads.values())
+    begins = {".pdf": b"%PDF-", ".webm": bytes.fromhex("1a45dfa3")}
+    for path, body in project().downloads.items():
+        assert body.startswith(begins[Path(path).suffix]) and len(body) < 60_000, path
+
+
+def test_every_step_of_the_challenge_is_told_in_a_story():
+    challenge = project().sequences["challenge"]
+    assert {step for story in challenge.stories for step in story["expect"]["path"]} == set(challenge.steps)

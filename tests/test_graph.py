@@ -15,7 +15,7 @@ from nurture.language.reading import read
 from nurture.language.sequence import People
 
 ROOT = Path(__file__).parents[1]
-EXAMPLES = ("home-loan", "free-guide", "trial", "challenge")
+EXAMPLES = ("home-loan", "free-guide", "trial", "challenge", "first-evening")
 PEOPLE = read_people((ROOT / "people.yaml").read_bytes()).people
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,13 +1,14 @@
 """A list of people handed in on the page: what it would do is shown first, and only a yes to that writes."""
 
 import json
-import re
 from datetime import timedelta
 
 import pytest
 from doors import House, csrf
+from test_pages import faults_of, opened
 from waiting import until
 
+from nurture.engine import access
 from nurture.engine.erasing import erase
 from nurture.store import audit, people
 from nurture.store.database import open_store
@@ -157,15 +158,22 @@ def test_a_file_is_its_owners_and_kept_for_an_hour_at_most(door):
     assert everyone(door) == {}
 
 
-def test_others_are_answered_while_a_long_list_comes_in(door):
+def test_a_browser_brings_in_a_long_list_and_others_are_answered_meanwhile(door, browser):
+    door.session = access.log_in(door.store, door.account("admin"), door.now)
     edit = door.browser("edit")
-    rows = "".join(f"person{number}@example.com,Ann\n" for number in range(6_000))
-    answer = hand_in(edit, f"email,first_name\n{rows}")
-    where = answer.headers["location"]
-    edit.post(where, data={"csrf": csrf(edit)})
-    assert door.nobody.get("/healthz").status_code == 200
-    assert edit.get("/people").status_code == 200
-    meanwhile = edit.get(f"{where}.json").json()
-    assert meanwhile["state"] == "running"
-    assert say_yes(edit, answer)["done"]["new"] == 6_000
-    assert re.search(r"New</dt><dd>6,000", edit.get(where).text)
+    page, faults = opened(browser, door, "phone")
+    page.goto(f"{door.address}/people/import")
+    rows = "".join(f"person{number}@example.com,Ann\n" for number in range(4_000))
+    page.get_by_label("The file").set_input_files(
+        {"name": "people.csv", "mimeType": "text/csv", "buffer": f"email,first_name\n{rows}".encode()}
+    )
+    page.get_by_role("button", name="See what it would do").click()
+    page.get_by_role("button", name="Bring them in").click()
+    assert page.locator("h1").inner_text() == "Bringing it in"
+    assert edit.get("/people").status_code == door.nobody.get("/healthz").status_code == 200
+    assert faults_of(page) == []
+    page.get_by_role("heading", name="It is in").wait_for()  # by itself
+    assert "New\n4,000" in page.locator("dl").inner_text()
+    page.context.close()
+    assert faults == []
+    assert len(everyone(door)) == 4_000

@@ -5,6 +5,7 @@ import hmac
 import json
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -43,7 +44,7 @@ steps:
     no: end
   thanks:
     subject: Thanks
-    template: body.md
+    template: thanks.md
     ask: {click: Show me, to: https://example.com/tour}
     no: end
 tests:
@@ -63,6 +64,7 @@ steps:
     ask: {click: Show me, to: https://example.com/hello}
     no: end
 """
+THANKS = b"You wrote: {{ said('question') }}\n\n{{ ask }}\n"
 RECORDED = Path(__file__).parent / "recorded" / "inbound"
 OWN = replace(LINKS, reply_domain="reply.example.com")
 LOGIN = {"authorization": "Basic " + base64.b64encode(b"user:password").decode()}
@@ -70,7 +72,7 @@ LOGIN = {"authorization": "Basic " + base64.b64encode(b"user:password").decode()
 
 @pytest.fixture
 def stage(store):
-    made = Stage(store, {"ladder": LADDER, "elsewhere": ELSEWHERE})
+    made = Stage(store, {"ladder": LADDER, "elsewhere": ELSEWHERE}, templates={"templates/thanks.md": THANKS})
     made.sender.close()
     made.links = OWN
     made.sender = stage_.Sender(store, made.provider, Account("outbox"), OWN, senders=2)
@@ -94,6 +96,111 @@ def posted(provider, address, **changes):
     photo = '--xYzZY\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n\x00\x01\r\n'
     headers = {"content-type": "multipart/form-data; boundary=xYzZY", **LOGIN}
     return headers, (parts + photo + "--xYzZY--\r\n").encode()
+
+
+BOUNDARY = "4ZxQ0V3hFbz9s.1780311481/mx.example.net"
+
+
+def returned(shape, number, changed=(), kind="multipart/report"):
+    """A mail server's report as each vendor hands it on: (provider, headers, body)."""
+    text = (RECORDED / "bounce.json").read_text().replace("ID@", f"{number}@").replace("Id: ID", f"Id: {number}")
+    for before, after in changed:
+        assert before in text
+        text = text.replace(before, after)
+    kept = json.loads(text)
+    parts = [(one["type"], "\r\n".join(one["lines"])) for one in kept["parts"]]
+    pieces = "".join(f"\r\n--{BOUNDARY}\r\nContent-Type: {kind}\r\n\r\n{text}\r\n" for kind, text in parts)
+    raw = "\r\n".join(kept["mail"]).replace("multipart/report", kind) + f"{pieces}\r\n--{BOUNDARY}--\r\n"
+    if shape == "postmark-inbound":
+        files = [
+            {"Name": "", "ContentType": kind, "Content": base64.b64encode(text.encode()).decode()}
+            for kind, text in parts
+        ]
+        from_full = {"Email": kept["sender"]}
+        headers, body = posted(shape, kept["to"], Attachments=files, FromFull=from_full, StrippedTextReply="")
+        return shape, headers, body
+    envelope = json.dumps({"to": [kept["to"]], "from": ""})
+    if shape == "sendgrid-inbound, raw":
+        return (
+            "sendgrid-inbound",
+            {"content-type": FORM, **LOGIN},
+            urlencode({"email": raw, "envelope": envelope}).encode(),
+        )
+    if shape == "mailgun-inbound, raw":
+        form = {"body-mime": raw, "recipient": kept["to"], "sender": kept["sender"]}
+        return "mailgun-inbound", {"content-type": FORM}, urlencode(form).encode()
+    fields = {"headers": "\n".join(kept["mail"][:10]), "envelope": envelope, "text": "I'm sorry"}
+    form = "".join(
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()
+    )
+    for place, (of, part) in enumerate(parts):
+        disposition = f'form-data; name="attachment{place}"; filename="part{place}"'
+        form += f"--x\r\nContent-Disposition: {disposition}\r\nContent-Type: {of}\r\n\r\n{part}\r\n"
+    return (
+        "sendgrid-inbound",
+        {"content-type": "multipart/form-data; boundary=x", **LOGIN},
+        (form + "--x--\r\n").encode(),
+    )
+
+
+FORM = "application/x-www-form-urlencoded"
+SHAPES = ["postmark-inbound", "sendgrid-inbound", "sendgrid-inbound, raw", "mailgun-inbound, raw"]
+NUMBER = "0123456789abcdef0123456789"
+
+
+def read(provider, headers, body):
+    hook = Hook(headers, body)
+    (item,) = HOOKS[provider].items(hook)
+    return HOOKS[provider].event(item, hook)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_mail_servers_bounce_is_read_however_it_is_handed_on(shape):
+    event = read(*returned(shape, NUMBER))
+    assert (event.kind, event.message) == (Kind.BOUNCED, NUMBER)
+    assert event.reason == (
+        "5.1.1 smtp; 550 5.1.1 <rosa@example.net>: Recipient address rejected: User unknown in virtual mailbox table"
+    )
+
+
+STATUS, SMTP = "Status: 5.1.1", "550 5.1.1"
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ([(STATUS, "Status: 5.0.0")], Kind.BOUNCED),  # what the last server said is more than a status of nothing
+        ([(STATUS, "Status: 5.2.2"), (SMTP, "552 5.2.2")], Kind.SOFT_BOUNCED),
+        ([(STATUS, "Status: 5.7.1"), (SMTP, "550 5.7.1")], Kind.SOFT_BOUNCED),
+        ([(STATUS, "Status: 4.4.7"), (SMTP, "451 4.4.7")], Kind.SOFT_BOUNCED),
+        ([("Action: failed", "Action: delayed"), (STATUS, "Status: 4.4.1")], Kind.DEFERRED),
+        ([("Action: failed", "Action: delivered"), (STATUS, "Status: 2.0.0")], Kind.DELIVERED),
+        ([("Action: failed", "Action: relayed")], Kind.AUTORESPONDED),
+        ([("X-Nurture-Id: ", "X-Other: ")], Kind.BOUNCED),  # our Message-ID names it, too
+        ([("X-Nurture-Id: ", "X-Other: "), ("Message-ID: ", "X-Another: ")], Kind.AUTORESPONDED),
+        ([("delivery-status", "feedback-report"), ("Action: failed", "Feedback-Type: abuse")], Kind.COMPLAINED),
+        ([("delivery-status", "feedback-report"), ("Action: failed", "Feedback-Type: not-spam")], Kind.AUTORESPONDED),
+    ],
+)  # fmt: skip
+def test_a_report_means_what_its_own_fields_say(changed, kind):
+    assert read(*returned("mailgun-inbound, raw", NUMBER, changed)).kind is kind
+
+
+def test_a_person_who_quotes_a_report_is_no_mail_server():
+    assert read(*returned("mailgun-inbound, raw", NUMBER, kind="multipart/mixed")).kind is Kind.AUTORESPONDED
+    human = [("Auto-Submitted", "X-Was"), ("MAILER-DAEMON", "ann"), ("Return-Path: <>", "Return-Path: <a@b.c>")]
+    assert read(*returned("mailgun-inbound, raw", NUMBER, human, kind="multipart/mixed")).kind is Kind.REPLIED
+
+
+def test_a_bounce_that_comes_by_mail_ends_what_its_person_gets(stage):
+    stage.subscribe()
+    stage.work()
+    stage.after(hours=1)
+    provider, headers, body = returned("mailgun-inbound, raw", stage.mail("Question").id)
+    assert come(stage, provider, headers, body).recorded == 1
+    stage.work()
+    assert stage.story()["messages"][0]["state"] == "bounced"
+    assert stage.place("ladder")["ended"] == "bounced"
 
 
 def come(stage, provider, headers, body):
@@ -121,6 +228,19 @@ def test_a_reply_is_the_yes_and_its_words_are_the_answer(stage, provider):
     assert ">" not in answers["question"]
     assert "wrote:" not in answers["question"]
     assert sorted(stage.subjects()) == ["Hello", "Question", "Thanks"], "`start: replied` heard of it as well"
+
+
+def test_a_reply_is_quoted_in_their_own_words_which_are_no_markup(stage):
+    stage.subscribe()
+    stage.work()
+    stage.after(hours=1)
+    wrote = "<b>Cakes</b> & {{ email }},\nmostly [here](https://evil.example)."
+    headers, body = posted("postmark-inbound", stage.mail("Question").reply_to, TextBody=wrote, StrippedTextReply=wrote)
+    come(stage, "postmark-inbound", headers, body)
+    stage.work()
+    mail = stage.mail("Thanks")
+    assert "You wrote: &lt;b&gt;Cakes&lt;/b&gt; &amp; {{ email }}, mostly [here](https://evil.example)." in mail.html
+    assert "You wrote: <b>Cakes</b> & {{ email }}, mostly" in mail.text
 
 
 def test_an_out_of_office_is_recorded_and_never_a_yes(stage):
@@ -173,12 +293,17 @@ def test_a_writers_clock_may_say_anything(stage):
 def test_mail_that_is_not_from_the_provider_is_refused(provider):
     secret = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0" if provider == "mailgun-inbound" else "user:password"
     headers, body = posted(provider, "a@reply.example.com")
-    HOOKS[provider].verify(Hook(headers, body), Account(provider, hook_secrets=("old", secret)), MONDAY)
-    for account in (Account(provider, hook_secrets=("wrong",)), Account(provider)):
-        with pytest.raises(BadSignature):
-            HOOKS[provider].verify(Hook(headers, body), account, MONDAY)
+    bare = f"set NURTURE_PROVIDERS__{provider.upper().replace('-', '_')}__HOOK_SECRET"
+    account, soon = Account(provider, hook_secrets=("old", secret)), MONDAY + timedelta(hours=1)
+    HOOKS[provider].verify(Hook(headers, body), account, soon)
+    for other, why in (Account(provider, hook_secrets=("wrong",)), "signature"), (Account(provider), bare):
+        with pytest.raises(BadSignature, match=why):
+            HOOKS[provider].verify(Hook(headers, body), other, soon)
     with pytest.raises(BadSignature):
-        HOOKS[provider].verify(Hook({}, b"\xff"), Account(provider, hook_secrets=(secret,)), MONDAY)
+        HOOKS[provider].verify(Hook({}, b"\xff"), account, soon)
+    for at in (soon + timedelta(hours=13), soon - timedelta(minutes=8)) if provider == "mailgun-inbound" else ():
+        with pytest.raises(BadSignature, match="too old"):
+            HOOKS[provider].verify(Hook(headers, body), account, at)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +361,9 @@ def test_a_replys_address_is_sealed_and_keys_rotate():
 
 
 def test_a_mail_that_asks_for_a_reply_passes_its_checks_and_stories():
-    project = read_project({"sequences/ladder.yaml": LADDER.encode(), "templates/body.md": stage_.BODY})
+    project = read_project(
+        {"sequences/ladder.yaml": LADDER.encode(), "templates/body.md": stage_.BODY, "templates/thanks.md": THANKS}
+    )
     assert [str(problem) for problem in problems_of(project) if problem.severity == "error"] == []
     assert [told.differences for told in tell(project.sequences["ladder"])] == [()]
 

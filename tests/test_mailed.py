@@ -83,7 +83,7 @@ def test_of_an_erased_person_no_words_are_left(mailed):
 
 
 def test_the_command_shows_one_mail(mailed, nurture, tmp_path):
-    _, mail = mailed
+    house, mail = mailed
     (tmp_path / "nurture.toml").write_text('database_url = "sqlite:///house.db"\n')
     code, out, _ = nurture("messages", mail.id)
     assert code == 0
@@ -91,4 +91,9 @@ def test_the_command_shows_one_mail(mailed, nurture, tmp_path):
     assert "Subject: Question" in out
     assert "[A home loan] https://go.example.com/q/…" in out
     assert json.loads(nurture("messages", mail.id, "--json")[1])["id"] == mail.id
+    with house.store.write() as tx:
+        tx.exec_driver_sql("UPDATE message SET state = 'unknown'")
+    course = "reports of it are awaited, then the setting `delivery` decides (Tue 02 Jun 2026 10:00:00 UTC)"
+    assert course in nurture("messages", "--state", "unknown")[2]
+    assert f"Nobody knows whether it left: {course}." in nurture("messages", mail.id)[1]
     assert nurture("messages", "none") == (1, "", "There is no message none; `nurture messages` lists them.\n")

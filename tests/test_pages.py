@@ -3,21 +3,24 @@ keeps anyone out; in light and dark, on a phone and on a wide screen."""
 
 import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
 import strangers
 from doors import LADDER, PASSWORD, SETUP, House, csrf
 from stage import LINKS
+from starlette.routing import Route, compile_path
 from test_badges import BODY
 from test_badges import LADDER as BADGES
-from test_referrals import INVITE
+from test_referrals import INVITE, comes, link_of
 from test_referrals import LADDER as BRING
 from test_signup import FORMS
 
 from nurture.engine import access
 from nurture.store import friends, people
 from nurture.store.database import open_store
+from nurture.web.app import application
 from nurture.web.doors import ROWS
 
 AXE = Path(__file__).parent.parent / ".node" / "node_modules" / "axe-core" / "axe.min.js"
@@ -43,7 +46,8 @@ steps:
 OFFER = "buy: review, price: 99 GBP, to: 'https://shop.example.com', expires: 2 hours"
 NOT_SEEN = {
     "/healthz", "/metrics", "/pages/{file}", "/hooks/{provider}", "/w/{token}", "/o/{token}.png", "/b/{look}.png", "/index", "/openapi",
-    "/logout", "/people/find", "/people/export", "/people/{id}/act", "/people/{id}/erase", "/people/{id}/export",
+    "/logout", "/people/find", "/people/export", "/people/{id}/act", "/people/{id}/erase", "/people/{id}/seen-to",
+    "/people/{id}/export", "/people/{id}/friend",
     "/outbox/settle", "/outbox/{id}/shown", "/inbox/{id}/replay", "/access/accounts", "/access/accounts/remove", "/access/tokens",
     "/access/tokens/remove", "/api/subscribers", "/api/subscribers/{email}", "/api/subscribers/{email}/export",
     "/api/events", "/api/offers/{code}", "/api/offers/{code}/redeem",
@@ -101,6 +105,8 @@ def house(migrated, tmp_path_factory):
     for name in (*asks, "bring", "loans"):
         built.subscribe(f"{name}@example.com", sequence=name)
     built.work()
+    own = link_of(built, "bring@example.com")
+    comes(built, "friend@example.com", link=own, device=own, answers=False)  # the checks refuse this one
     strangers.come(built)
     built.answer(built.mail("Question"), "auto")
     built.answer(built.mail("Which?", "loans@example.com"), "home")
@@ -133,7 +139,7 @@ def addresses(house):
     }
     badges = re.findall(r"https://go\.example\.com(/b/[^\s\"<)]+)", house.delivered[-1].text)
     with house.store.read() as tx:
-        inviting = people.by_email(tx, "bring@example.com").id
+        inviting, friend = (people.by_email(tx, f"{name}@example.com").id for name in ("bring", "friend"))
         friendly = friends.of_people(tx, [inviting])[inviting, "bring"].id
     question = house.mail("Question", "ben@example.com")
     seen = {
@@ -141,7 +147,7 @@ def addresses(house):
         "/sequences/{name}": ["/sequences/ladder"],
         "/sequences/{name}/asked": ["/sequences/ladder/asked?step=question&said=yes"],
         "/people": ["/people"], "/people/import": ["/people/import"],
-        "/people/import/{key}": [hand_in(house)], "/people/{id}": ["/people/1"],
+        "/people/import/{key}": [hand_in(house)], "/people/{id}": [f"/people/{inviting}", f"/people/{friend}"],
         "/outbox": ["/outbox", "/outbox?state=unknown"], "/outbox/{id}": [f"/outbox/{question.id}"],
         "/inbox": ["/inbox"], "/inbox/{id}": ["/inbox/1"],
         "/deploys": ["/deploys"], "/audit": ["/audit"], "/settings": ["/settings"], "/access": ["/access"],
@@ -175,7 +181,7 @@ def opened(browser, house, screen, *, logged_in=True):
 
 def faults_of(page, *rules):
     """What axe finds, in a line each; by these rules alone when some are named."""
-    assert AXE.is_file(), "the pages' tests need axe: .ci/editor fetches it"
+    assert AXE.is_file(), "the pages' tests need axe: .ci/npm fetches it"
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate(
@@ -210,6 +216,21 @@ def test_every_page_is_calm_fits_and_keeps_nobody_out(browser, house, screen):
     assert faults_of(page) == []
     page.context.close()
     assert not wrong, "\n".join(f"{path}: {one}" for path, found in wrong.items() for one in found)
+
+
+def test_every_page_leads_to_its_twin_and_no_page_to_one_that_is_not_there(house):
+    admin = house.client()
+    admin.cookies.set("nurture", house.session)
+    routes = [route.path for route in application(house.site).routes if isinstance(route, Route)]
+    left = {compile_path(path)[0] for path in routes if path.endswith(".json")}
+    for path in [*addresses(house), "/people/999"]:
+        for link in re.findall(r'href="([^"]+\.json[^"]*)"', admin.get(path).text):
+            twin = admin.get(unescape(link))
+            assert twin.json().get("format", "nurture.").startswith("nurture."), (path, link)
+            left = {one for one in left if not one.match(unescape(link).partition("?")[0])}
+    assert left == set(), "twins that no page leads to"
+    form = {"csrf": csrf(admin), "email": "a"}
+    assert ".json" not in admin.post("/people/find", data=form).text  # what was typed stands in no address
 
 
 def test_what_strangers_write_is_words_on_every_page(browser, house):

@@ -1,16 +1,21 @@
 """One person: what happened and why, what comes next and why not sooner, and what can be done about it by hand."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from doors import LADDER, csrf
-from stage import MONDAY, Stage
+from stage import MONDAY, PEOPLE, Stage
+from test_badges import LADDER as BADGES
+from test_referrals import INVITE, WELCOME, comes
+from test_referrals import LADDER as BRING
+from test_signup import FORMS
 
 from nurture.engine.byhand import by_hand
 from nurture.engine.why import why
 from nurture.errors import Refused
-from nurture.store import audit, pauses, people
+from nurture.store import answers, audit, pauses, people
 
 SCRIPT = "<svg onload=alert(1)>"
 
@@ -164,6 +169,77 @@ def test_who_may_only_look_sees_no_forms_and_their_acts_are_refused(house):
     assert client.post(f"{path}/act", data={"csrf": csrf(client)}).status_code == 403
 
 
+@pytest.fixture
+def friendly(house):
+    """Ann invites two: Bob, and whoever has Bob's browser. Both came by a form, and Bob ticked a box in a mail as well."""
+    files = {"people.yaml": PEOPLE + FORMS.replace(b", start: ladder", b""), "templates/invite.md": INVITE}
+    badges = BADGES.replace("TEMPLATE", "body.md")
+    house.deploy({"bring": BRING, "welcome": WELCOME, "loans": badges}, files)
+    house.subscribe(sequence="bring")
+    house.work()
+    for email in ("bob@example.com", "eve@example.com"):
+        comes(house, email, device="of bob")
+    house.subscribe("bob@example.com", sequence="loans")
+    house.work()
+    house.answer(house.mail("Which?", "bob@example.com"), "home")
+    bob = number_of(house, "bob@example.com")
+    with house.store.write() as tx:
+        box = ("call", "yes", f"You may call me {SCRIPT}", "yes", "en", 1)
+        answers.keep(tx, [answers.Said(1, bob, "loans", "which", *box, house.now)])
+    return house
+
+
+def test_the_page_says_where_someone_came_from_what_they_agreed_to_and_which_badges_they_have(friendly):
+    page = friendly.browser("view").get(f"/people/{number_of(friendly, 'bob@example.com')}").text
+    (rows,) = re.findall(r'aria-label="Consent">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
+    form, box = [re.sub(r"<[^>]+>", "", row) for row in rows.split("</tr>")[:2]]
+    for said in (
+        "the form news",
+        "Yes, one mail a week.",
+        "yes, confirmed 01 Jun 2026",
+        "https://blog.example/post",
+        "utm_source blog",
+    ):
+        assert said in form, said
+    assert "loans.which" in box and "You may call me &lt;svg" in box
+    assert re.search(r"By the link of <a [^>]*>ann@example.com</a> in bring; as their friend counts since", page)
+    assert re.search(r"Home or auto\?</td><td>Home</td>", page)
+    assert re.findall(r'<span class="tag yes">([^<]+)</span> <span class="soft"><time', page) == [
+        "Curious &lt;1&gt;",
+        "At home",
+    ]
+    ann = friendly.browser("view", "other@example.com").get(f"/people/{number_of(friendly)}").text
+    assert "They sent no form of ours" in ann
+    assert "does not count: the same browser as another friend" in ann
+    assert "Count this friend" not in ann  # who may only look
+
+
+def test_a_friend_whom_the_checks_refused_is_counted_by_hand_with_a_reason(friendly):
+    edit, ann, eve = friendly.browser("edit"), number_of(friendly), number_of(friendly, "eve@example.com")
+    assert "Count this friend" in edit.get(f"/people/{ann}").text
+    form = {"csrf": csrf(edit), "friend": eve, "reason": "two sisters, one tablet"}
+    assert friendly.subjects() == ["Invite"]
+    for wrong in (
+        {"reason": " "},
+        {"friend": "x"},
+        {"friend": ann},
+        {"friend": number_of(friendly, "bob@example.com")},
+    ):
+        assert edit.post(f"/people/{ann}/friend", data={**form, **wrong}).status_code == 422
+    assert edit.post(f"/people/{eve}/friend", data=form).status_code == 422  # not a friend of theirs
+    assert edit.post(f"/people/{ann}/friend", data=form).status_code == 303
+    friendly.work()
+    assert friendly.subjects() == ["Invite", "More"]
+    assert "does not count" not in edit.get(f"/people/{ann}").text
+    with friendly.store.read() as tx:
+        (entry, *_) = audit.listing(tx, 9)
+    assert (entry.who, entry.action, entry.target, entry.reason, entry.detail) == (
+        "edit@example.com", "friend counted", f"person {ann}, bring", "two sisters, one tablet",
+        {"friend": eve, "was": "the same browser as another friend"},
+    )  # fmt: skip
+    assert edit.post(f"/people/{ann}/friend", data=form).status_code == 422  # they count already
+
+
 def test_what_strangers_fill_in_is_shown_as_text_on_every_page(house):
     house.subscribe("bob@example.com", first_name=SCRIPT)
     house.subscribe()
@@ -276,10 +352,29 @@ def test_a_message_in_doubt_says_how_it_is_settled_and_is_settled_by_hand_with_a
     shown = client.get("/outbox.json?state=unknown").json()
     assert [one["id"] for one in shown["messages"]] == [mail.id]
     assert shown["settled"] == "Without evidence for 24 hours it is given up, so that nobody gets a mail twice."
+    course = {
+        "how": "delivery", "words": "reports of it are awaited, then the setting `delivery` decides",
+        "at": "2026-06-02T10:00:00Z",
+    }  # fmt: skip
+    assert shown["messages"][0]["settling"] == course == client.get(f"/outbox/{mail.id}.json").json()["settling"]
+    for page in (client.get("/outbox"), client.get(f"/outbox/{mail.id}")):
+        assert re.search(r"eports of it are awaited, .*?, <time[^>]*>02 Jun 2026 10:00</time> UTC", page.text)
     form = {"csrf": csrf(client), "id": mail.id, "as": "sent"}
     assert client.post("/outbox/settle", data=form).status_code == 422
     assert client.post("/outbox/settle", data={**form, "reason": "Ann has it"}).status_code == 303
     assert client.get("/outbox.json?state=unknown").json()["messages"] == []
+    settled = client.get(f"/outbox/{mail.id}.json").json()
+    assert settled["settling"] is None
+    assert settled["reason"].startswith("settled by hand: sent, by edit@example.com at ")
+    assert settled["reason"].endswith(", because Ann has it")
+    with house.store.read() as tx:
+        (entry, *_) = audit.listing(tx, 9)
+    assert (entry.who, entry.action, entry.target, entry.reason) == (
+        "edit@example.com",
+        "message settled: sent",
+        mail.id,
+        "Ann has it",
+    )
 
 
 def test_the_twin_of_a_person_is_json_that_programs_can_read(house):

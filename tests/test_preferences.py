@@ -1,22 +1,23 @@
 """What people ask for on their own page: a pause, fewer mails, nothing of a sequence. It holds, and it can be taken back."""
 
+import re
 from datetime import timedelta
 
 import pytest
-from doors import LADDER, House
-from stage import LINKS, MONDAY, Stage
+from doors import House
+from stage import LINKS, MONDAY
 from test_pages import SCREENS, faults_of, opened
 
-from nurture.engine.erasing import erase
 from nurture.engine.preferring import page, prefer
 from nurture.engine.why import why
 from nurture.errors import Refused
-from nurture.store.database import open_store
+
+DONE = "Done."
 
 
 @pytest.fixture
 def stage(store):
-    built = Stage(store, {"ladder": LADDER})
+    built = House(store)
     built.subscribe()
     built.work()
     yield built
@@ -24,26 +25,22 @@ def stage(store):
 
 
 @pytest.fixture
-def house(migrated, tmp_path):
-    path = tmp_path / "nurture.db"
-    path.write_bytes(migrated.read_bytes())
-    store = open_store(f"sqlite:///{path}")
-    built = House(store)
-    built.subscribe()
-    built.work()
-    built.session = ""
-    yield built
-    built.close()
-    store.close()
+def subscribed(house):
+    house.subscribe()
+    house.work()
+    return house
 
 
-def preferred(stage, what, mail=None):
-    mail = mail or stage.delivered[0]
-    assert prefer(stage.store, stage.deployed, mail.id, what, stage.now)
+def preferred(stage, what, says):
+    """Choose this on the page, where it is offered; what the page says then."""
+    link = LINKS.unsubscribe(stage.delivered[0].id).removeprefix("https://go.example.com")
+    assert f'name="want" value="{what}"' in stage.nobody.get(link).text
+    assert says in stage.nobody.post(link, data={"want": what}).text
+    assert says == DONE or says in stage.nobody.get(link).text, "and so it stands there"
 
 
 def test_a_pause_holds_what_comes_next_and_a_yes_is_mailed_when_it_is_over(stage):
-    preferred(stage, "week")
+    preferred(stage, "week", "No mail comes before Monday 8 June, 10:00.")
     stage.answer(stage.mail("Question"), "home")
     stage.after(days=6, hours=23)
     assert stage.subjects() == ["Question"]
@@ -55,19 +52,20 @@ def test_a_pause_holds_what_comes_next_and_a_yes_is_mailed_when_it_is_over(stage
 
 
 def test_a_pause_that_is_ended_early_lets_go_what_only_it_held(stage):
-    preferred(stage, "month")
+    preferred(stage, "month", "No mail comes before Wednesday 1 July, 10:00.")
     stage.answer(stage.mail("Question"), "home")
-    stage.after(days=1)
-    preferred(stage, "on")
+    stage.after(days=29)
+    assert stage.subjects() == ["Question"]
+    preferred(stage, "on", DONE)
     stage.work()
     assert stage.subjects() == ["Question", "Tour"]
 
 
 def test_a_month_that_becomes_a_week_ends_after_the_week(stage):
-    preferred(stage, "month")
+    preferred(stage, "month", "1 July")
     stage.answer(stage.mail("Question"), "home")
     stage.work()
-    preferred(stage, "week")
+    preferred(stage, "week", "8 June")
     stage.until(MONDAY + timedelta(days=7, minutes=1))
     assert stage.subjects() == ["Question", "Tour"]
 
@@ -76,7 +74,7 @@ def test_what_is_planned_already_does_not_leave_in_a_pause(stage):
     stage.answer(stage.mail("Question"), "home")
     stage._tick()  # planned, and not handed over
     stage.sender.turn(stage.deployed, stage.now)  # written, and in the sender's hands
-    preferred(stage, "week")
+    preferred(stage, "week", "8 June")
     stage.after(days=6)
     assert stage.subjects() == ["Question"]
     stage.after(days=2)
@@ -84,23 +82,37 @@ def test_what_is_planned_already_does_not_leave_in_a_pause(stage):
 
 
 def test_fewer_is_one_mail_in_a_week(stage):
-    preferred(stage, "fewer")
+    preferred(stage, "fewer", "You get at most one mail a week.")
     stage.answer(stage.mail("Question"), "home")
     stage.after(days=6)
     assert stage.subjects() == ["Question"]
     stage.after(days=1, minutes=1)
     assert stage.subjects() == ["Question", "Tour"]
-    preferred(stage, "usual")
+    preferred(stage, "usual", DONE)
     assert stage.story()["preferences"]["days_apart"] is None
+    stage.click(stage.mail("Tour"))
+    stage.after(minutes=2)
+    assert stage.subjects() == ["Question", "Tour", "Offer"], "as usual, they follow each other"
 
 
 def test_nothing_of_a_sequence_ends_it_and_it_does_not_begin_again(stage):
-    preferred(stage, "without")
+    preferred(stage, "without", DONE)
     assert stage.place("ladder")["ended"] == "removed"
     stage.after(days=30)
     assert stage.subjects() == ["Question"]
     assert stage.subscribe(sequence="ladder").enrolled == ()
     assert stage.story()["status"] == "active"
+
+
+def test_stop_is_the_last_of_it(stage):
+    stage.answer(stage.mail("Question"), "home")
+    link = LINKS.unsubscribe(stage.delivered[0].id).removeprefix("https://go.example.com")
+    assert '<form method="post"><button type="submit">Unsubscribe' in stage.nobody.get(link).text
+    assert "You are off the list." in stage.nobody.post(link).text
+    stage.after(days=30)
+    assert stage.subjects() == ["Question"]
+    assert "You are off the list." in stage.nobody.get(link).text
+    assert 'value="week"' not in stage.nobody.get(link).text
 
 
 def test_nobody_asks_for_what_is_not_there_and_no_mail_of_nobody_asks(stage):
@@ -110,7 +122,8 @@ def test_nobody_asks_for_what_is_not_there_and_no_mail_of_nobody_asks(stage):
     assert page(stage.store, stage.deployed, "nothing", stage.now) is None
 
 
-def test_the_page_shows_and_only_a_post_does(house):
+def test_the_page_shows_and_only_a_post_does(subscribed):
+    house = subscribed
     mail = house.delivered[0]
     link = LINKS.unsubscribe(mail.id).removeprefix("https://go.example.com")
     assert f"{LINKS.unsubscribe(mail.id)}?pause=week" in mail.html
@@ -129,25 +142,61 @@ def test_the_page_shows_and_only_a_post_does(house):
     assert "You are off the list." in house.nobody.get(link).text
 
 
-def test_who_asks_to_be_erased_is_on_the_dashboard_and_nothing_is_taken_away_by_a_forwarded_mail(house):
-    link = LINKS.unsubscribe(house.delivered[0].id).removeprefix("https://go.example.com")
-    assert "A person writes to your own address first" in house.nobody.post(link, data={"want": "erase"}).text
-    assert house.story()["preferences"]["asks"] == ["erase"]
-    assert "ann@example.com asked to be erased." in house.browser("admin").get("/").text
-    assert erase(house.store, house.deployed, "ann@example.com", house.now, by="test") is not None
-    assert "asked to be erased" not in house.browser("view").get("/").text
-    assert house.nobody.get(link).status_code == 410
+def calm(page, screen):
+    assert faults_of(page) == []
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= SCREENS[screen]["viewport"]["width"]
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_the_page_is_calm_and_works_by_keyboard_without_a_script(browser, house, screen):
+def test_each_wish_by_keyboard_and_the_page_stays_calm(browser, subscribed):
+    house = subscribed
     link = house.address + LINKS.unsubscribe(house.delivered[0].id).removeprefix("https://go.example.com")
-    page, faults = opened(browser, house, screen, logged_in=False)
+    page, faults = opened(browser, house, "phone", logged_in=False)
+
+    def press(button, choice=""):
+        if choice:
+            page.get_by_role("radio", name=choice).focus()
+            page.keyboard.press("Space")
+        page.get_by_role("button", name=button).focus()
+        page.keyboard.press("Enter")
+
+    page.goto(link)
+    calm(page, "phone")
+    for button, choice, says in [
+        ("Do so", "No mail for a month", "No mail comes before Wednesday 1 July"),
+        ("Do so", "At most one mail a week", "You get at most one mail a week."),
+        ("Go on now", "", "Done."),
+        ("As usual again", "", "Done."),
+        ("Do so", "Nothing more of", "Done."),
+        ("Send me a copy of it", "", "Your copy is behind the button in it"),
+        ("Erase it", "", "erases what we know of you"),
+    ]:
+        press(button, choice)
+        page.wait_for_selector(f"text={says}")
+        calm(page, "phone")
+    house.work()
+    for mail in house.delivered[1:]:
+        page.goto(
+            re.search(r"https://go\.example\.com/q/[^\s<)]+", mail.text)[0].replace(LINKS.base_url, house.address)
+        )
+        calm(page, "phone")
+    page.goto(link)
+    press("Unsubscribe")
+    page.wait_for_selector("text=You are off the list.")
+    calm(page, "phone")
+    page.goto(link)
+    calm(page, "phone")
+    page.context.close()
+    assert faults == []
+
+
+def test_a_chosen_pause_on_a_wide_screen_and_without_a_script(browser, subscribed):
+    house = subscribed
+    link = house.address + LINKS.unsubscribe(house.delivered[0].id).removeprefix("https://go.example.com")
+    page, faults = opened(browser, house, "wide", logged_in=False)
     for path in (link, f"{link}?pause=week"):
         page.goto(path)
-        assert faults_of(page) == []
-        assert page.locator("h1").count() == 1
-        assert page.evaluate("document.documentElement.scrollWidth") <= SCREENS[screen]["viewport"]["width"]
+        calm(page, "wide")
     page.context.close()
     assert faults == []
     plain = browser.new_context(java_script_enabled=False).new_page()

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import socketserver
 import threading
 from contextlib import contextmanager
@@ -15,16 +16,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult
 from jsonschema import Draft202012Validator
 
-from nurture.errors import DeliveryError, Rejected, SettingsError, Unavailable, Uncertain
+from nurture.errors import DeliveryError, Rejected, Unavailable, Uncertain
 from nurture.mail.message import Message, thaw
 from nurture.providers import PROVIDERS
-from nurture.providers.base import Account
+from nurture.providers.base import Account, Hook
 from nurture.providers.http import LONGEST_WAIT, Line
-from nurture.providers.smtp import place
 
 MESSAGE = Message(
     id="m7Qk2cZ1pXw4", key="m1-0123456789abcdef0123456789abcdef", sender="Mía from the Shop <mia@shop.example.com>",
@@ -75,6 +73,22 @@ def posted(name, message=MESSAGE, url="", key=KEY):
     return seen[0]
 
 
+def request_of(provider, account, messages=None):
+    """What is asked for one mail, or in one call for many."""
+    seen = []
+    transport = httpx.MockTransport(lambda request: seen.append(request) or httpx.Response(503))
+    with pytest.raises(Uncertain):
+        provider.connect_many(account, transport)(messages) if messages else provider.connect(account, transport)(
+            MESSAGE
+        )
+    return seen[0]
+
+
+def schema(name):
+    read = json.loads((CONTRACTS / f"{name}.json").read_text())
+    return Draft202012Validator(read, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
 def outcome(send, message=MESSAGE):
     """What becomes of a mail: the provider's id, or the error."""
     try:
@@ -110,14 +124,12 @@ def sorted_as(error):
 @pytest.mark.parametrize("name", HTTP)
 def test_a_request_is_what_the_vendor_documents(name, message):
     request = posted(name, message)
-    schema = json.loads((CONTRACTS / f"{name}.json").read_text())
-    check = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    check.validate(content(request))
+    schema(name).validate(content(request))
     assert (request.method, str(request.url)) == ("POST", URLS[name])
     assert request.headers["user-agent"].startswith("nurture/")  # Resend refuses requests without one
 
 
-def test_postmark_gets_one_recipient_our_id_our_headers_and_no_tracking():
+def test_postmark_gets_one_recipient_our_id_our_headers_no_tracking_and_the_stream_that_was_named():
     request = posted("postmark")
     assert (request.headers["x-postmark-server-token"], request.headers["accept"]) == (KEY, "application/json")
     assert json.loads(request.content) == {
@@ -126,6 +138,9 @@ def test_postmark_gets_one_recipient_our_id_our_headers_and_no_tracking():
         "Headers": [{"Name": name, "Value": value} for name, value in MESSAGE.headers],
         "TrackOpens": False, "TrackLinks": "None",
     }  # fmt: skip
+    named = request_of(PROVIDERS["postmark"], replace(known("postmark"), stream="nurture"))
+    schema("postmark").validate(content(named))
+    assert content(named) == {**content(request), "MessageStream": "nurture"}
 
 
 def test_sendgrid_gets_one_recipient_our_id_our_headers_and_no_tracking():
@@ -214,8 +229,9 @@ def test_an_answer_is_sorted_by_what_it_proves(name, status, content, expected):
 
 @pytest.mark.parametrize(
     ("code", "kind", "gate"),
-    [(300, Rejected, None), (406, Rejected, None), (400, Rejected, None), (10, Unavailable, True),
-     (405, Unavailable, True), (412, Unavailable, True), (100, Unavailable, False), (429, Unavailable, False)],
+    [(300, Rejected, None), (406, Rejected, None), (10, Unavailable, True), (400, Unavailable, True),
+     (401, Unavailable, True), (405, Unavailable, True), (412, Unavailable, True), (1235, Unavailable, True),
+     (100, Unavailable, False), (429, Unavailable, False)],
 )  # fmt: skip
 def test_a_422_of_postmark_means_what_its_own_code_says(code, kind, gate):
     error = answered("postmark", httpx.Response(422, json={"ErrorCode": code, "Message": "why"}))
@@ -241,9 +257,72 @@ def test_retry_after_is_believed_within_an_hour(name, said, seconds):
     assert error.retry_after == seconds
 
 
-def test_retry_after_may_be_a_date():
-    date = format_datetime(datetime.now(UTC) + timedelta(minutes=2), usegmt=True)
-    assert 110 < answered("resend", httpx.Response(429, headers={"Retry-After": date})).retry_after <= 120
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("Retry-After", "mail"), ("Retry-After", "seconds"), ("ratelimit-reset", "seconds"), ("X-RateLimit-Reset", "unix"),
+     ("X-RateLimit-Reset", "iso"), ("x-sib-ratelimit-reset", "seconds")],
+)  # fmt: skip
+def test_when_to_come_again_is_said_in_several_headers_and_in_several_ways(header, said):
+    at = datetime.now(UTC) + timedelta(minutes=2)
+    moment = {
+        "mail": format_datetime(at, usegmt=True),
+        "seconds": "119",
+        "unix": str(int(at.timestamp())),
+        "iso": f"{at:%FT%TZ}",
+    }
+    answer = httpx.Response(429, headers={"Retry-After": "0", header: moment[said]})
+    assert 110 < answered("sendgrid", answer).retry_after <= 120
+
+
+# --- many in one call
+
+BATCHES = {
+    "postmark": (
+        "https://api.postmarkapp.com/email/batch",
+        {"x-postmark-server-token": KEY, "accept": "application/json"},
+    ),
+    "resend": ("https://api.resend.com/emails/batch", {"authorization": f"Bearer {KEY}"}),
+}
+SECOND = replace(MESSAGE, id="another", key="m2-0123", to="jan@example.net", reply_to="")
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_call_for_many_is_what_the_vendor_documents_and_each_of_its_mails_is_as_alone(name):
+    provider, (url, headers) = PROVIDERS[name], BATCHES[name]
+    asked = request_of(provider, known(name), [MESSAGE, SECOND])
+    assert (asked.method, str(asked.url)) == ("POST", url)
+    assert {header: asked.headers[header] for header in headers} == headers
+    for body in content(asked):
+        schema(name).validate(body)
+    assert content(asked) == [content(posted(name, message)) for message in (MESSAGE, SECOND)]
+
+
+def test_a_call_for_many_at_resend_has_a_key_of_its_own_that_a_retry_repeats():
+    resend = PROVIDERS["resend"]
+    first, again, turned = (
+        request_of(resend, known("resend"), mails).headers["idempotency-key"]
+        for mails in ([MESSAGE, SECOND], [MESSAGE, SECOND], [SECOND, MESSAGE])
+    )
+    assert first == again != turned
+    assert MESSAGE.key not in first
+
+
+def test_only_who_is_sent_many_in_one_call_says_how_many_that_are():
+    many = {name for name, provider in PROVIDERS.items() if provider.connect_many is not None}
+    assert many == {name for name, provider in PROVIDERS.items() if provider.abilities.batch > 1} == set(BATCHES)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "answer", "expected"),
+    [("postmark", 422, {"ErrorCode": 412, "Message": "why"}, GATE), ("postmark", 422, {"ErrorCode": 402, "Message": "why"}, REFUSED),
+     ("resend", 409, {"name": "concurrent_idempotent_requests"}, LATER), ("resend", 422, {"name": "validation_error"}, REFUSED),
+     ("resend", 429, {"name": "daily_quota_exceeded"}, LATER)],
+)  # fmt: skip
+def test_an_answer_to_a_call_for_many_is_sorted_as_one_to_a_mail(name, status, answer, expected):
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json=answer))
+    with pytest.raises(DeliveryError) as raised:
+        PROVIDERS[name].connect_many(known(name), transport)([MESSAGE, SECOND])
+    assert sorted_as(raised.value) == expected
 
 
 # --- what a broken connection proves: real sockets
@@ -303,7 +382,7 @@ def test_a_server_that_drips_its_answer_cannot_outlive_the_deadline(name, part):
                 line.wfile.write(b"X")
 
     with serving(drip) as port:
-        error = over(name, port, timeout=0.3)
+        error = over(name, port, timeout=0.2)
         enough.set()
     assert sorted_as(error) == UNKNOWN
     assert "ReadTimeout" in str(error)
@@ -338,104 +417,13 @@ def test_one_connection_is_kept_and_opened_anew_when_the_server_closed_it_and_cl
     assert lines[0] is lines[1] is not lines[2] is lines[3]
 
 
-# --- SMTP: a real server
-
-
-class Post(Controller):
-    """A mail server on a port of its own that answers as it is told and keeps what it takes."""
-
-    def __init__(self, **answers):
-        super().__init__(self, "127.0.0.1", 0)
-        self.answers, self.mails, self.sessions = answers, [], set()
-
-    def factory(self):
-        return SMTP(self, enable_SMTPUTF8=True, authenticator=self.knows, auth_require_tls=False)
-
-    def _trigger_server(self):
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-    def knows(self, server, session, envelope, mechanism, data):
-        return AuthResult(success=(data.login, data.password) == (b"mia", b"right"), handled=False)
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's name
-        envelope.rcpt_tos.append(address)
-        return self.answers.get("rcpt", "250 OK")
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
-        self.mails.append((envelope, message_from_bytes(envelope.content, policy=default)))
-        self.sessions.add(session.peer)
-        if self.answers.get("data") == "hang up":
-            server.transport.abort()
-        return self.answers.get("data", "250 queued as 4711")
-
-    def gets(self, *messages, where="127.0.0.1"):
-        self.start()
-        try:
-            send = PROVIDERS["smtp"].connect(Account("smtp", url=f"smtp://{where}:{self.port}"))
-            return [outcome(send, message) for message in messages]
-        finally:
-            self.stop()
-
-
-def test_a_mail_arrives_over_smtp_as_it_was_written():
-    post = Post()
-    assert post.gets(MESSAGE, MESSAGE, MESSAGE) == ["queued as 4711"] * 3
-    assert len(post.sessions) == 1
-    envelope, mail = post.mails[0]
-    assert (envelope.mail_from, envelope.rcpt_tos) == ("mia@shop.example.com", [MESSAGE.to])
-    assert (mail["From"], mail["To"], mail["Reply-To"]) == (MESSAGE.sender, MESSAGE.to, MESSAGE.reply_to)
-    assert mail["Subject"] == MESSAGE.subject
-    assert mail.get_all("Message-ID") == [f"<{MESSAGE.id}@shop.example.com>"]
-    assert [(name, value) for name, value in mail.items() if name in dict(MESSAGE.headers)] == list(MESSAGE.headers)
-    assert f"\r\nList-Unsubscribe: {MESSAGE.headers[0][1]}\r\n".encode() in envelope.content  # folded, signatures break
-    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
-    parts = [part.get_content().replace("\r\n", "\n") for part in mail.iter_parts()]
-    assert parts == [MESSAGE.text + "\n", MESSAGE.html + "\n"]
-
-
-def test_an_address_beyond_ascii_arrives_where_the_server_takes_it():
-    post = Post()
-    assert post.gets(replace(MESSAGE, to="žofie@example.net"), MESSAGE) == ["queued as 4711"] * 2
-    (envelope, mail), _ = post.mails
-    assert envelope.rcpt_tos == ["žofie@example.net"]
-    assert mail["To"] == "žofie@example.net"
-
-
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [
-        ({"rcpt": "550 5.1.1 no such mailbox"}, REFUSED), ({"data": "554 5.7.1 spam"}, REFUSED),
-        ({"rcpt": "451 4.7.1 greylisted"}, LATER), ({"rcpt": "421 4.3.2 going down"}, LATER),
-        ({"data": "452 4.3.1 disk full"}, LATER), ({"rcpt": "530 5.7.0 log in first"}, GATE),
-        ({"data": "hang up"}, UNKNOWN),
-    ],
-)  # fmt: skip
-def test_an_answer_over_smtp_is_sorted_by_what_it_proves(answers, expected):
-    post = Post(**answers)
-    assert [sorted_as(error) for error in post.gets(MESSAGE, MESSAGE)] == [expected] * 2
-    assert len(post.mails) == 2 * ("data" in answers)
-
-
-@pytest.mark.parametrize(
-    ("where", "arrives"),
-    [("mia:right@127.0.0.1", True), ("mia:wrong@127.0.0.1", False), ("mia:%C3%BC@127.0.0.1", False),
-     ("mia:right@127.1", False)],
-)  # fmt: skip
-def test_a_password_must_be_right_and_is_never_sent_in_the_clear_to_another_machine(where, arrives):
-    post = Post()
-    (found,) = post.gets(MESSAGE, where=where)
-    assert len(post.mails) == arrives
-    assert arrives or sorted_as(found) == GATE
-
-
-def test_a_mail_that_cannot_be_written_is_refused_and_its_neighbours_go():
-    smuggled = replace(MESSAGE, to="rosa@example.net\r\nRCPT TO:<eve@example.net>")
-    found = Post().gets(replace(MESSAGE, subject="two\nlines"), smuggled, MESSAGE)
-    assert [type(one) for one in found] == [Rejected, Rejected, str]
-
-
-@pytest.mark.parametrize("url", ["", "http://mail", "smtp://", "smtp://mail:99999", "mail:25"])
-def test_an_address_of_a_mail_server_is_checked(url):
-    with pytest.raises(SettingsError, match="NURTURE_PROVIDERS__SMTP__URL"):
-        place(url)
+def test_what_sendgrid_says_of_the_account_is_logged_and_is_of_nobodys_mail(caplog):
+    told = {
+        "event": "account_status_change",
+        "sg_event_id": "MjEx",
+        "timestamp": 1773305999,
+        "type": "compliance_suspend",
+    }
+    with caplog.at_level(logging.WARNING, "nurture.hooks"):
+        assert PROVIDERS["sendgrid"].event(told, Hook({}, b"")) is None
+    assert caplog.messages == ["SendGrid reports of the account: compliance_suspend"]

@@ -1,10 +1,12 @@
 """The report through the whole engine, on both databases: what people did is what it counts."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
-from stage import LINKS, MONDAY, Stage
+from stage import LINKS, MONDAY, PEOPLE, Stage
+from test_signup import FORMS, sign_up
 
 from nurture.cli.main import run
 from nurture.engine.measuring import Period, report
@@ -151,6 +153,25 @@ def test_a_period_is_of_passes_that_began_in_it_and_is_compared_with_the_one_bef
     assert step(wider, "question")["before"] == {"asked": 4, "yes_rate": 0.75}
 
 
+def test_people_are_grouped_by_the_source_of_the_first_form_they_sent(store):
+    stage = Stage(store, {"ladder": LADDER, "welcome": LADDER}, templates={"people.yaml": PEOPLE + FORMS})
+    sign_up(stage, ANN, "open")  # the link of a blog's post said so
+    sign_up(stage, ANN, "news", campaign={"utm_source": "later"})
+    sign_up(stage, BEN, "open", campaign={})  # no link said anything, but the page is known
+    sign_up(stage, CEM, "open", campaign={}, page="https://[no address")
+    sign_up(stage, DIA, "open", campaign={}, friend_of="0123456789")
+    stage.subscribe("eve@example.com")
+    stage.work()
+    groups = {group["value"]: group["enrolled"] for group in found(stage, by="source")["groups"]}
+    assert groups == {"blog": 1, "blog.example": 1, "form open": 1, "a friend": 1, None: 1}
+    own = PEOPLE.replace(b"loan: [home, auto]", b"loan: [home, auto], source: text")
+    stage.deploy({"ladder": LADDER}, {"people.yaml": own})
+    stage.subscribe(ANN, source="a fair")
+    groups = {group["value"]: group["enrolled"] for group in found(stage, by="source")["groups"]}
+    assert groups == {"a fair": 1, None: 4}  # an attribute of that name is the author's own word
+    stage.close()
+
+
 def test_an_unknown_sequence_is_named_with_a_hint(stage):
     with pytest.raises(Refused, match="there is no sequence 'lader', did you mean 'ladder'"):
         report(stage.store, stage.deployed, "lader", MONDAY)
@@ -288,7 +309,9 @@ def test_as_text_it_is_a_ladder(project, capfd):
     out = capfd.readouterr().out
     assert out.splitlines()[0].startswith("welcome  ")
     assert "1 began" in out
-    assert "question" in out
+    (title,) = [line.split() for line in out.splitlines() if line.split()[:2] == ["ask", "asked"]]
+    assert title == "ask asked yes rate before waiting went on ended here time to a yes".split()
+    assert re.search(r"^  question +0 .* 0 +0 +0$", out, re.MULTILINE)  # none waits, went on, or ended: none was mailed
     assert "No split of welcome has been drawn yet" in out
 
 
@@ -298,7 +321,7 @@ def test_as_text_it_is_a_ladder(project, capfd):
         (["welcom"], "there is no sequence 'welcom', did you mean 'welcome'?"),
         (["welcome", "--since", "soon"], "--since: 'soon' is no date and no length of time; write 2026-06-01 or `30 days`"),
         (["welcome", "--since", "2026-06-02", "--until", "2026-06-01"], "--since must be before --until, and not in the future"),
-        (["welcome", "--by", "shoes"], "people.yaml declares no attribute 'shoes'; declare it, or group by tag"),
+        (["welcome", "--by", "shoes"], "people.yaml declares no attribute 'shoes'; declare it, or group by tag or source"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(project, capfd, words, sentence):

@@ -3,14 +3,17 @@
 import re
 import shutil
 from datetime import timedelta
+from html import unescape
 from threading import Event as Signal
 
 import pytest
 from doors import House
-from playwright.sync_api import sync_playwright
 from stage import MONDAY
+from test_pages import SCREENS, faults_of, opened
 from test_report import ANN, BEN, CEM, HOLDOUT, four_people
 
+from benchmarks.reports import NAME, fill
+from nurture.engine import access
 from nurture.store.database import open_store
 from nurture.web.counting import FRESH, Counting
 
@@ -19,6 +22,7 @@ SHIFTS = """new Promise(tell => {
   new PerformanceObserver(seen => tell(seen.getEntries().length)).observe({type: 'layout-shift', buffered: true});
   setTimeout(() => tell(0), 200);
 })"""
+RANGE = ("difference", "low", "high")
 STRANGER = '"><img src=x onerror=alert(1)>'
 
 
@@ -63,6 +67,8 @@ def test_the_page_and_its_twin_say_the_same(viewer):
         step["step"]: [step[said] for said in ("asked", "yes", "waiting", "no")] for step in twin["steps"]
     }
     assert numbers(page.text)["question"] == [5, 3, 2, 0]
+    went_on = [int(number) for number in re.findall(r"(\d+) went on to a later ask", page.text)]
+    assert went_on == [step["went_on"] for step in twin["steps"][:-1]] == [2, 1]
     assert twin["lift"][0]["split"] == "question 99%, end 1%"
     assert "Nothing can be said yet" in page.text
 
@@ -122,35 +128,139 @@ def test_what_is_not_there_is_not_found(viewer, house):
     assert house.nobody.get("/sequences/ladder", follow_redirects=False).status_code in (302, 303, 401)
 
 
-def test_in_a_browser_nothing_is_wrong_and_no_stranger_runs_a_script(house, viewer):
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert program, "the browser tests need Chromium: apt-get install chromium"
+def test_in_a_browser_nothing_is_wrong_and_no_stranger_runs_a_script(house, viewer, browser):
     faults = []
     counted(viewer, "/sequences/ladder", days="30", by="first_name")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        for width in (390, 1280):
-            context = browser.new_context(viewport={"width": width, "height": 800})
-            context.add_cookies(
-                [{"name": cookie.name, "value": cookie.value, "url": house.address} for cookie in viewer.cookies.jar]
-            )
-            page = context.new_page()
-            page.on("console", lambda said: faults.append(said.text))
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("dialog", lambda dialog: faults.append(dialog.message))
-            page.goto(f"{house.address}/sequences/ladder?days=30&by=first_name")
-            assert page.locator("h1").inner_text().startswith(SCRIPT)
-            assert page.get_by_text(STRANGER).count() == 1
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            assert page.evaluate(SHIFTS) == 0
-            page.locator(".bar a.yes").first.click()
-            assert page.locator("h1").inner_text() == "question: yes"
-            assert page.get_by_text(ANN).count() == 1
-        browser.close()
+    for width in (390, 1280):
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        context.add_cookies(
+            [{"name": cookie.name, "value": cookie.value, "url": house.address} for cookie in viewer.cookies.jar]
+        )
+        page = context.new_page()
+        page.on("console", lambda said: faults.append(said.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: faults.append(dialog.message))
+        page.goto(f"{house.address}/sequences/ladder?days=30&by=first_name")
+        assert page.locator("h1").inner_text().startswith(SCRIPT)
+        assert page.get_by_text(STRANGER).count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(SHIFTS) == 0
+        page.locator(".bar a.yes").first.click()
+        assert page.locator("h1").inner_text() == "question: yes"
+        assert page.get_by_text(ANN).count() == 1
     assert faults == []
 
 
+# --- what two thousand people have shown
+
+ARMS = "tour 50%, offer 50%"
+
+
+@pytest.fixture(scope="module")
+def grown(migrated, tmp_path_factory):
+    """Two thousand imagined people, a tenth of them kept out; after the guide a lot chose between two ways."""
+    path = tmp_path_factory.mktemp("grown") / "nurture.db"
+    shutil.copy(migrated, path)
+    store = open_store(f"sqlite:///{path}")
+    built = House(store)
+    fill(store, 2_000, 0)
+    with store.write() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO event (at, received_at, kind, message, enrollment, subscriber, sequence, step, provider, url, reason, detail) "
+            "SELECT at + 1, at + 1, 'bought', '', enrollment, subscriber, '', '', '', '', 'review', "
+            """'{"product": "review", "amount": 50, "currency": "GBP"}' FROM event """
+            "WHERE kind = 'drawn' AND reason = 'question' AND subscriber % 20 = 0"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO event (at, received_at, kind, message, enrollment, subscriber, sequence, step, provider, url, reason, detail) "
+            "SELECT at, at, 'drawn', '', enrollment, subscriber, sequence, 'guide', '', '', "
+            "CASE WHEN subscriber % 2 = 0 THEN 'tour' ELSE 'offer' END, "
+            f"""'{{"way": "yes", "split": "{ARMS}"}}' FROM event WHERE kind = 'kept' AND step = 'guide'"""
+        )
+    yield built
+    built.close()
+    store.close()
+
+
+def words(html):
+    """What a page says, without its markup."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)).replace("\u00a0", " "))
+
+
+def test_what_a_holdout_and_a_split_have_shown_stands_on_the_page_as_it_was_measured(grown):
+    viewer = grown.browser("view")
+    where = f"/sequences/{NAME}"
+    said = words(counted(viewer, where, days="90", by="first_source").text)
+    twin = viewer.get(f"{where}.json", params={"days": "90", "by": "first_source"}).json()
+    control, arms = twin["lift"]
+    assert (control["control"], arms["control"], arms["split"]) == (True, False, ARMS)
+    assert control["against"][0]["goal_rate"]["shown"], "or the purchases here are too few to be seen"
+    assert re.search(r"The ladder sells [\d.]+ to [\d.]+ points more than asking nothing; you can trust this\.", said)
+    assert re.search(r"about [\d,]+ more people are needed", said)
+    for pair in (control["against"][0], arms["against"][0]):
+        assert pair["says"] in said
+        goals, paid = pair["goal_rate"], pair["paid_each"]
+        assert "{:+.1f} ({:+.1f} to {:+.1f} points)".format(*(100 * goals[one] for one in RANGE)) in said
+        assert "{:+.2f} ({:+.2f} to {:+.2f} GBP)".format(*(paid[one] for one in RANGE)) in said
+    for arm in (*control["arms"], *arms["arms"]):
+        row = f"{arm['arm']} {arm['people']:,} {arm['goals']:,} {arm['goal_rate']:.1%} {arm['paid']:,.2f} {arm['paid_each']:.2f}"
+        assert row.replace("%", " %") in said, row
+    (named,) = [one for one in twin["consistency"]["principles"] if one["after_no"]["asked"]]
+    rates = [f"{one['yes'] / one['asked']:.1%} of {one['asked']:,}" for one in (named["after_yes"], named["after_no"])]
+    assert f"{named['principle']} {' '.join(rates)}".replace("%", " %") in said
+    assert "{:+.1f} ({:+.1f} to {:+.1f} points)".format(*(100 * named[one] for one in RANGE)) in said
+    assert {group["value"] for group in twin["groups"]} == {"ads", "friends", "search"}
+    for group in twin["groups"]:
+        rates = " ".join(f"{one['yes_rate']:.1%}" for one in group["steps"])
+        assert f"{group['value']} {group['enrolled']:,} {group['goal_rate']:.1%} {rates}".replace("%", " %") in said
+    assert f"{twin['before']['enrolled']:,} the period before" in said
+    assert "of the clicks by machines" in said
+
+
+def test_such_a_page_keeps_nobody_out_and_fits(grown, browser):
+    grown.session = access.log_in(grown.store, grown.account("view", "looks@example.com"), grown.now)
+    counted(grown.browser("view", "again@example.com"), f"/sequences/{NAME}", by="tag")
+    for screen in SCREENS:
+        page, faults = opened(browser, grown, screen)
+        page.goto(f"{grown.address}/sequences/{NAME}?by=tag")
+        assert page.get_by_role("heading", name="By tag").count() == 1
+        if screen == "phone":
+            assert faults_of(page) == []
+            page.emulate_media(color_scheme="light")
+            assert faults_of(page, "color-contrast") == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.context.close()
+        assert faults == []
+
+
 # --- pages do not wait for numbers
+
+
+def test_while_a_long_list_is_counted_the_pages_keep_nobody_out_and_end_by_themselves(postgresql, browser):
+    store = open_store(postgresql)
+    house = House(store)
+    try:
+        house.subscribe()
+        house.session = access.log_in(store, house.account("view"), house.now)
+        pages = []
+        with store.write() as tx:
+            tx.exec_driver_sql("LOCK TABLE enrollment IN ACCESS EXCLUSIVE MODE")  # now no number can be had
+            for path in ("/sequences", "/sequences/ladder"):
+                page, faults = opened(browser, house, "phone")
+                page.goto(f"{house.address}{path}")
+                page.get_by_text("is counted for the first time").wait_for()
+                page.get_by_role("link", name="Look again").click()
+                assert faults_of(page) == []
+                pages.append((page, faults))
+        pages[0][0].get_by_role("cell", name="1", exact=True).wait_for()
+        pages[1][0].get_by_role("heading", name="The asks").wait_for()
+        for page, faults in pages:
+            assert page.get_by_text("is counted for the first time").count() == 0
+            page.context.close()
+            assert faults == []
+    finally:
+        house.close()
+        store.close()
 
 
 def test_a_long_list_is_counted_beside_the_page_and_shown_when_it_is_there():

@@ -1,15 +1,17 @@
 """What is particular to SES, Mailgun, Brevo and Mailjet: what leaves, what their answers prove, and their searches."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import httpx
 import pytest
 from test_providers import GATE, KEY, LATER, MESSAGE, REFUSED, UNKNOWN, answered, content, known, posted, sorted_as
 
-from nurture.errors import Unavailable, Uncertain
-from nurture.providers import PROVIDERS
+from nurture.errors import BadSignature, Unavailable, Uncertain
+from nurture.providers import HOOKS, PROVIDERS
+from nurture.providers.base import Account, Hook
 from nurture.providers.http import LONGEST_WAIT
 from nurture.providers.sigv4 import authorization
 
@@ -35,7 +37,7 @@ def test_mailgun_gets_one_recipient_our_id_our_headers_and_no_tracking():
     assert request.headers["authorization"] == "Basic YXBpOmtleV9hYmM="  # api:key_abc
     assert fields == {
         "from": MESSAGE.sender, "to": MESSAGE.to, "subject": MESSAGE.subject, "text": MESSAGE.text, "html": MESSAGE.html,
-        "o:tracking": "no", "o:tracking-clicks": "no", "o:tracking-opens": "no", "v:nid": MESSAGE.id,
+        "o:suppress-headers": "X-Mailgun-Variables", "o:tracking": "no", "o:tracking-clicks": "no", "o:tracking-opens": "no", "v:nid": MESSAGE.id,
         "h:Reply-To": MESSAGE.reply_to, **{f"h:{name}": value for name, value in HEADERS.items()},
     }  # fmt: skip
 
@@ -87,6 +89,8 @@ ANSWERS = [
     ("mailgun", httpx.Response(404, json={"message": "Domain not found: mg.example.com"}), GATE),
     ("mailgun", httpx.Response(400, json={"message": "to parameter is not a valid address."}), REFUSED),
     ("mailgun", httpx.Response(401, text="Forbidden"), GATE),
+    ("mailersend", httpx.Response(422, json={"message": "why", "errors": {"from.email": ["… #MS42207"]}}), GATE),
+    ("mailersend", httpx.Response(422, json={"message": "why", "errors": {"to": ["… #MS42208"]}}), REFUSED),
     ("brevo", httpx.Response(402, json={"code": "not_enough_credits", "message": "why"}), GATE),
     ("brevo", httpx.Response(400, json={"code": "invalid_parameter", "message": "why"}), REFUSED),
     ("brevo", httpx.Response(401, json={"code": "unauthorized", "message": "unrecognised IP address"}), GATE),
@@ -112,9 +116,18 @@ def test_an_answer_is_sorted_by_what_its_body_proves(name, response, expected):
         ("ses", ses("ThrottlingException", "Maximum sending rate exceeded."), 1),
         ("mailgun", httpx.Response(429, json={"message": "limit exceeded, try again after 120 seconds"}), 120),
         ("mailgun", httpx.Response(429, json={"message": "try again after 999999 seconds"}), LONGEST_WAIT),
+        ("mailgun", httpx.Response(429, json={"message": "try again after Fri, 31 Dec 2100 23:59:59 GMT"}), LONGEST_WAIT),
+        ("mailgun", httpx.Response(429, json={"message": "try again after a while"}), 1),
         ("brevo", httpx.Response(429, headers={"x-sib-ratelimit-reset": "42"}), 42),
+        ("resend", httpx.Response(429, json={"name": "daily_quota_exceeded"}), LONGEST_WAIT),
+        ("resend", httpx.Response(429, json={"name": "monthly_quota_exceeded"}), LONGEST_WAIT),
+        ("resend", httpx.Response(429, json={"name": "rate_limit_exceeded"}, headers={"ratelimit-reset": "2"}), 2),
+        ("mailersend", httpx.Response(429, json={"message": "rate limit #MS42903"}, headers={"retry-after": "50"}), 50),
+        ("mailersend", httpx.Response(429, json={"message": "daily quota #MS42901"}, headers={"retry-after": "50"}), LONGEST_WAIT),
+        ("mailersend", httpx.Response(429, json={"message": "#MS42901"}, headers={"x-apiquota-reset": "2100-01-01T00:00:00Z"}),
+         LONGEST_WAIT),
     ],
-)
+)  # fmt: skip
 def test_each_says_in_its_own_way_how_long_to_wait(name, response, seconds):
     assert answered(name, response).retry_after == seconds
 
@@ -168,6 +181,23 @@ def test_a_search_that_nobody_can_read_proves_nothing(name):
     for odd in ({}, [], None, "ok", {"Data": [{}], "Messages": [{}]}):
         with pytest.raises(Uncertain):
             search(name, httpx.Response(200, json=odd))
+
+
+# --- what proves a hook
+
+
+def test_the_vector_of_mailgun_holds_for_its_reports_and_for_the_mail_that_it_hands_on():
+    at, token = "1534108637", "651869375b9df3c98fc15c4889b102119add1235c38fc92824"
+    right = "98821a883b329d135548f5fcedef196c915678642292d61654dfa3c85dd0a259"
+    now = datetime.fromtimestamp(int(at), UTC)
+    for name in ("mailgun", "mailgun-inbound"):
+        for signature, believed in ((right, True), (right[:-1] + "0", False), (right.upper(), False)):
+            given = {"timestamp": at, "token": token, "signature": signature}
+            body = json.dumps({"signature": given}) if name == "mailgun" else urlencode(given)
+            hook = Hook({"content-type": "application/x-www-form-urlencoded"}, body.encode())
+            account = Account(name, hook_secrets=("key-test-signing-key",))
+            with nullcontext() if believed else pytest.raises(BadSignature):
+                HOOKS[name].verify(hook, account, now)
 
 
 # --- SigV4: vectors of AWS's own test suite and of its guide; the last two are signed by botocore 1.44.8

@@ -11,7 +11,7 @@ from nurture.engine.settling import course, settle
 from nurture.errors import Unavailable, Uncertain
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Abilities, Account, Provider
-from nurture.store import evidence, messages
+from nurture.store import audit, evidence, messages
 
 ONE = """\
 title: One
@@ -164,6 +164,9 @@ def test_who_settled_it_by_hand_when_and_why_stays_with_the_message(store, caplo
     assert mail["state"] == "sent"
     assert mail["reason"] == "settled by hand: sent, by ann at 2026-06-01 10:00 UTC, because the log shows it"
     assert "by ann" in caplog.text
+    with store.read() as tx:
+        (entry,) = audit.listing(tx, 9)
+    assert (entry.who, entry.action, entry.reason) == ("ann", "message settled: sent", "the log shows it")
     assert not settling.resolve(store, one.stage.deployed, mail["id"], "drop", one.stage.now)
     one.close()
 

@@ -35,8 +35,9 @@ def stage(store):
 def sign_up(stage, email="ann@example.com", form="news", **values):
     known = stage.deployed.project.people.signups[form]
     source = Came(
-        "https://blog.example/post", {"utm_source": "blog"}, "203.0.113.7 Firefox", values.pop("friend_of", "")
-    )
+        values.pop("page", "https://blog.example/post"), values.pop("campaign", {"utm_source": "blog"}),
+        "203.0.113.7 Firefox", values.pop("friend_of", ""),
+    )  # fmt: skip
     signing.sign_up(stage.store, stage.deployed, known, email, values, source, stage.now)
     stage.work()
 

@@ -53,6 +53,9 @@ def test_the_certificate_is_fetched_once():
         ({"Message": '{"eventType":"Delivery"}'}, "ca8cac88484854cebac92a6c150b7577f2d3ef80520238be52d2f4bae39f0c56"),
         ({"Message": '{"eventType":"Delivery"}', "Subject": "Amazon SES Email Event Notification"},
          "634f4a06d4d090e55e9bc945b0cefeeda6cc2a4e448e841efeec1c077024ad54"),
+        ({"Type": "SubscriptionConfirmation", "Message": "hello", "Token": "tok123",
+          "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=tok123"},
+         "f0c01b9ecee882e5a88cc9e8c511cf7deaaa10a8180c6b807b1131574a0423fe"),
     ],
 )  # fmt: skip
 def test_what_the_tests_sign_is_what_amazon_documents(fields, expected):

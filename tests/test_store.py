@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from nurture.errors import StoreError
 from nurture.journey.enrollment import Answer, Enrollment
 from nurture.journey.events import Kind
-from nurture.journey.ledger import State, after
+from nurture.journey.ledger import LEFT, State, after
+from nurture.providers.standard import REPORTED
 from nurture.store import (
     attempts,
     deploys,
@@ -366,6 +367,13 @@ def test_reports_in_any_order_come_to_one_state():
             one = after(after(after(State.SENDING, first), second), Kind.DELIVERED)
             other = after(after(after(State.SENDING, Kind.DELIVERED), second), first)
             assert one is other
+
+
+def test_whatever_is_reported_of_a_mail_proves_that_it_left():
+    for kind in (*REPORTED, Kind.REPLIED):
+        for before in (State.UNKNOWN, State.ABANDONED, State.SENDING, State.FAILED):
+            assert after(before, kind) in LEFT, (before, kind)
+    assert after(State.UNKNOWN, Kind.UNKNOWN) is State.UNKNOWN
 
 
 # --- reports and versions

@@ -30,7 +30,7 @@ def report(
     sequence: Annotated[str, typer.Argument(metavar="SEQUENCE")],
     since: Begun = None,
     until: Begun = None,
-    by: Annotated[str, typer.Option(metavar="NAME", help="an attribute of people.yaml, or `tag`")] = "",
+    by: Annotated[str, typer.Option(metavar="NAME", help="an attribute of people.yaml, `tag`, or `source`")] = "",
     now: Now = None,
     *,
     lift: Annotated[bool, typer.Option("--lift", help="what each split has shown: does the ladder pay")] = False,
@@ -111,7 +111,7 @@ def _ladder(found: Mapping[str, Any]) -> None:
     most = max((step["asked"] for step in steps), default=0)
     compared = found["before"] is not None
     title = f"\n  {'ask':{wide}}  {'asked':>8}  {'yes':>8}  {'rate':>6}  {'before  ' if compared else ''}"
-    print(f"{title}{'':{WIDE}}  {'waiting':>8}  {'ended here':>10}  time to a yes")
+    print(f"{title}{'':{WIDE}}  {'waiting':>8}  {'went on':>8}  {'ended here':>10}  time to a yes")
     for step in steps:
         rate = "-" if step["yes_rate"] is None else f"{step['yes_rate']:.1%}"
         change = f"{_change(step):>6}  " if compared else ""
@@ -119,7 +119,7 @@ def _ladder(found: Mapping[str, Any]) -> None:
         print(f"  {step['asked']:>8,}  {step['yes']:>8,}  {rate:>6}  {change}", end="")
         _bar(step, most)
         lost = sum(number for how, number in step["left"].items() if how != "goal")
-        print(f"  {step['waiting']:>8,}  {lost:>10,}  {_time(step['time_to_yes'])}".rstrip())
+        print(f"  {step['waiting']:>8,}  {step['went_on']:>8,}  {lost:>10,}  {_time(step['time_to_yes'])}".rstrip())
         for line in _details(step):
             say.out.print(f"  {'':{wide}}  {line}", style="dim", markup=False)
     say.out.print(f"\n  {'█' * 3} yes  {'▒' * 3} waiting  {'·' * 3} no", style="dim")

@@ -22,9 +22,8 @@ def on_record(
 ) -> None:  # fmt: skip
     from nurture.store import audit
 
-    by = f"{who() or 'someone'} (command line)"
     with store.write() as tx:
-        audit.record(tx, audit.Entry(now, by, action, target, reason.strip()[:MOST], detail or {}))
+        audit.record(tx, audit.Entry(now, who() or "command line", action, target, reason.strip()[:MOST], detail or {}))
 
 
 def person_of(store: Store, email: str) -> str:

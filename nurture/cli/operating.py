@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import SecretStr
@@ -55,14 +55,13 @@ def messages(
     as_json: AsJson = False,
 ) -> int:
     """The outbox, newest first: every mail that was decided on, and what became of it."""
-    from nurture.engine.show import held, outbox, settling
+    from nurture.engine.show import held, outbox
 
     at: At = context.obj
     if message:
         return _one(at, message, as_json=as_json)
     with at.store() as store:
-        found = outbox(store, state, limit if as_json else (limit or SHOWN) + 1)
-        how = settling(store, at.rules, moment(None)) if state is State.UNKNOWN else {}
+        found = outbox(store, at.rules, state, moment(None), limit if as_json else (limit or SHOWN) + 1)
         waiting = held(store)
     for one in waiting:
         whose = f"Mail of {one['sequence']}" if one["sequence"] else "All mail"
@@ -78,8 +77,8 @@ def messages(
             if one["state"] in ("planned", "unknown", "failed", "cancelled", "abandoned")
             else line
         )
-        if one["id"] in how:
-            say.say(f"    {how[one['id']]}")
+        if one["settling"]:
+            say.say(f"    {_course(one['settling'])}")
     if not found:
         say.say("No such messages.")
     elif len(found) > (limit or SHOWN):
@@ -87,11 +86,16 @@ def messages(
     return 0
 
 
+def _course(settling: Any) -> str:  # noqa: ANN401 - as it stands in a document
+    when = f" ({say.clock(settling['at'])})" if settling["at"] else ""
+    return f"{settling['words']}{when}"
+
+
 def _one(at: At, number: str, *, as_json: bool) -> int:
     from nurture.engine.mailed import mailed
 
     with at.store() as store:
-        found = mailed(store, number)
+        found = mailed(store, at.rules, number, moment(None))
     if found is None:
         say.say(f"There is no message {number}; `nurture messages` lists them.")
         return 1
@@ -100,6 +104,8 @@ def _one(at: At, number: str, *, as_json: bool) -> int:
         return 0
     left = f"left {say.clock(found['sent_at'])}" if found["sent_at"] else found["reason"]
     print(f"{found['state']}  {found['sequence']}.{found['step']}  {left}")
+    if found["settling"]:
+        print(f"Nobody knows whether it left: {_course(found['settling'])}.")
     print(f"To: {found['email']}")
     if found["text"] is None:
         waits = found["state"] in (State.PLANNED.value, State.CLAIMED.value)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nurture.cli import say
-from nurture.cli.noting import on_record, person_of
 from nurture.cli.people import AsJson, Now
 from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
@@ -28,25 +27,36 @@ def export(
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="a table of all people, for a spreadsheet")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="a document; so it is without --csv as well")] = False,
+    sent: Annotated[
+        str, typer.Option(metavar="HOW", help="with --email: how it went to them; then nobody is asked for it any more")
+    ] = "",
+    now: Now = None,
 ) -> int:
-    """All people, or everything that is known of one, on stdout."""
-    from nurture.engine import exporting
+    """All people, or everything that is known of one, on stdout. Who took it is on the audit log."""
+    from nurture.engine import exporting, preferring
     from nurture.engine.addresses import normalise
+    from nurture.store import audit
 
     if as_csv and (email is not None or as_json):
         raise Refused("--csv is a table of all people: it goes with neither --email nor --json")
+    if sent and email is None:
+        raise Refused("--sent goes with --email: it says how one person got what is known of them")
     at: At = context.obj
+    by = who() or "command line"
     with at.store() as store:
+        if email is None:
+            with store.write() as tx:
+                audit.record(tx, audit.Entry(moment(None), by, "people exported"))
         if email is not None:
-            found = exporting.everything(store, normalise(email))
+            found = exporting.taken(store, normalise(email), by, moment(None))
             if found is None:
                 say.say(f"Nobody has the address {email}.")
                 return 1
-            on_record(store, "people exported", moment(None), person_of(store, normalise(email)))
+            if sent:
+                by = who() or "command line"
+                preferring.seen_to(store, normalise(email), "copy", reason=sent, by=by, now=moment(now))
             say.data(found)
-            return 0
-        on_record(store, "people exported", moment(None))
-        if as_csv:
+        elif as_csv:
             declared = at.deployed(store, moment(None)).project.people.attributes
             sys.stdout.writelines(exporting.as_csv(exporting.everyone(store), exporting.columns(declared)))
         else:

@@ -174,15 +174,16 @@ class At:
             if name not in PROVIDERS and name not in HOOKS:
                 hint = or_one_of(name, {**PROVIDERS, **HOOKS})
                 raise SettingsError(f"NURTURE_PROVIDERS__{written.upper()}: there is no provider '{name}'{hint}")
-            for option in ("domain", "region"):
-                if getattr(said, option) and (name not in PROVIDERS or option not in PROVIDERS[name].needs):
-                    raise SettingsError(
-                        f"NURTURE_PROVIDERS__{written.upper()}__{option.upper()}: {name} has no {option}"
-                    )
+            setting, known = f"NURTURE_PROVIDERS__{written.upper()}", PROVIDERS.get(name) or HOOKS[name]
+            for option in ("domain", "region", "stream"):
+                if getattr(said, option) and option not in {*known.needs, *known.takes}:
+                    raise SettingsError(f"{setting}__{option.upper()}: {name} has no {option}")
+            if said.batch and known.connect_many is None:
+                raise SettingsError(f"{setting}__BATCH: {name} is not sent many mails in one call")
             secrets = tuple(secret.get_secret_value() for secret in said.hook_secret)
             found[name] = Account(
                 name, said.key.get_secret_value(), said.url.rstrip("/"), secrets, said.rate, said.domain, said.region,
-                said.daily, said.growing, said.batch,
+                said.daily, said.growing, said.batch, said.stream,
             )  # fmt: skip
         return found
 
@@ -202,8 +203,6 @@ class At:
         for need, example in provider.needs.items():
             if not getattr(account, need):
                 raise SettingsError(f"{name} needs NURTURE_PROVIDERS__{name.upper()}__{need.upper()}, like {example}")
-        if account.batch and provider.connect_many is None:
-            raise SettingsError(f"NURTURE_PROVIDERS__{name.upper()}__BATCH: {name} is not sent many mails in one call")
         return account
 
     def listeners(self) -> tuple[Listener, ...]:

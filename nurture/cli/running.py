@@ -185,7 +185,7 @@ def demo(
 ) -> int:
     """Imagined subscribers, fast time, an inbox page. Nothing leaves the machine and nothing is kept."""
     from nurture.engine.applying import deploy_if_safe
-    from nurture.engine.demo import YOU, Crowd, FastTime, Imagined, come, crowd
+    from nurture.engine.demo import YOU, Crowd, FastTime, Imagined, come, crowd, stock
     from nurture.engine.deploy import Current, read_folder
     from nurture.engine.inbox import Inbox
     from nurture.engine.rules import Rules
@@ -222,6 +222,7 @@ def demo(
         )  # fmt: skip
         inbox = Inbox(store)
         stack.callback(inbox.close)
+        stock(engine)
         dice = random.Random(DEMO_SEED)  # noqa: S311 - imagined people, not secrets
         everyone = crowd(DEMO_PEOPLE, dice)
         people = Crowd(engine, inbox, everyone, DEMO_SEED)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nurture.engine import answering, enroll, signing
 from nurture.language.kinds import CONFIRM, HOSTED, OUTSIDE
-from nurture.store import friends, messages, people
+from nurture.store import codes, friends, messages, people
 
 if TYPE_CHECKING:
     from nurture.engine.inbox import Inbox
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 YOU = "you@example.com"
 """The visitor's own seat in the demo."""
+
+CODES = 2_000
+"""Imagined codes in each pool: more than the demo's people ever take."""
 
 
 class FastTime:
@@ -118,6 +121,14 @@ def crowd(count: int, dice: random.Random) -> list[Imagined]:
     return people
 
 
+def stock(engine: Engine) -> None:
+    """Fill each pool that an offer takes its codes from, as no shop exports any here."""
+    asks = [step.ask for one in engine.current().sequences.values() for step in one.steps.values()]
+    with engine.store.write() as tx:
+        for pool in sorted({ask.pool for ask in asks if ask.pool}):
+            codes.add(tx, pool, [f"{pool.upper()}-{number}" for number in range(1000, 1000 + CODES)], engine.now())
+
+
 def come(engine: Engine, person: Imagined, sequence: str, now: datetime) -> None:
     """A person comes in by the door that this sequence opens: a sign-up, a tag, an event of the product."""
     deployed = engine.current()
@@ -178,7 +189,9 @@ class Crowd:
 
     def _arrivals(self, people: list[Imagined], start: datetime) -> deque[tuple[datetime, Imagined, str]]:
         """A third of them is there at once, the others come over the first three days."""
-        names = list(self._engine.current().ladders)
+        # one that another sequence begins gets its people from there
+        ladders = self._engine.current().ladders
+        names = [name for name, one in ladders.items() if one.start.when[0].kind not in ("kept", "goal")] or [*ladders]
         early = len(people) // 3
         hours = sorted(self._dice.uniform(0, 72) for _ in people[early:])
         moments = [start] * early + [start + timedelta(hours=hour) for hour in hours]

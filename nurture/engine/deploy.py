@@ -15,6 +15,7 @@ from nurture.language.project import DOWNLOADS, Project, read_project
 from nurture.language.yaml import MAX_BYTES
 from nurture.mail.checks import check
 from nurture.mail.confirming import CONFIRM, CONFIRM_MAIL, confirmations
+from nurture.mail.handing import HANDING, handing
 from nurture.mail.page import Press
 from nurture.mail.render import Writer
 from nurture.mail.templates import Templates
@@ -39,7 +40,8 @@ PEOPLE = "people.yaml"
 class Deployed:
     """What runs: the sequences, what is known of people, the project's rules, the templates compiled once.
 
-    `sequences` are those of the project, and of each sign-up the one mail that confirms it.
+    `sequences` are those of the project, and those of one mail that we wrote: it confirms a sign-up, or hands a person
+    what is theirs.
     """
 
     id: int
@@ -50,7 +52,7 @@ class Deployed:
 
     @property
     def ladders(self) -> Mapping[str, Sequence]:
-        """The sequences that somebody wrote, without the mails that confirm a sign-up: what is listed and begun."""
+        """The sequences that somebody wrote, without those of one mail that we did: what is listed and begun."""
         return self.project.sequences
 
 
@@ -99,8 +101,10 @@ def build(number: int, files: Mapping[str, bytes], rules: Rules) -> Deployed:
 
 
 def _compiled(number: int, project: Project, rules: Rules) -> Deployed:
-    press = Press(Templates({CONFIRM: CONFIRM_MAIL, **project.templates}))
-    sequences = {**project.sequences, **confirmations(project.people, project.sequences)}
+    press = Press(Templates({CONFIRM: CONFIRM_MAIL, HANDING: CONFIRM_MAIL, **project.templates}))
+    sequences = {
+        **project.sequences, **confirmations(project.people, project.sequences), **handing(project.sequences),
+    }  # fmt: skip
     writers = {name: Writer(sequence, press) for name, sequence in sequences.items()}
     return Deployed(number, project, rules, writers, sequences)
 

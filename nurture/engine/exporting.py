@@ -8,12 +8,16 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from nurture.engine.mailed import hidden, without_keys
 from nurture.engine.show import iso, message, person, place_document
 from nurture.language.sequence import ALWAYS_KNOWN
 from nurture.mail.message import thaw
-from nurture.store import enrollments, events, messages, people
+from nurture.store import audit, enrollments, events, messages, people
+from nurture.store.audit import Entry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from nurture.journey.enrollment import Subscriber
@@ -60,7 +64,7 @@ def everything(store: Store, email: str) -> dict[str, Any] | None:
         places = enrollments.every_pass(tx, subscriber.id)
         happened = events.of_subscriber(tx, subscriber.id, EVERY)
         mails = [
-            {**message(row), "leads_to": row.target, **_written(tx, row.id)}
+            {**message(row), "leads_to": hidden(row.target), **_written(tx, row.id)}
             for row in messages.of_subscriber(tx, subscriber.id)
         ]
     return {
@@ -80,12 +84,22 @@ def everything(store: Store, email: str) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
+def taken(store: Store, email: str, by: str, now: datetime) -> dict[str, Any] | None:
+    """`everything` of one person, for whoever takes it along. Who did so is on the audit log before they have it."""
+    with store.write() as tx:
+        subscriber = people.by_email(tx, email)
+        if subscriber is None:
+            return None
+        audit.record(tx, Entry(now, by, "person exported", f"person {subscriber.id}"))
+    return everything(store, email)
+
+
 def _written(tx: Connection, number: str) -> dict[str, str]:
     """The words of a mail, once they were written."""
     frozen = messages.payload(tx, number)
     if frozen is None:
         return {}
-    mail = thaw(frozen)
+    mail = without_keys(thaw(frozen))
     return {"text": mail.text, "html": mail.html}
 
 

@@ -15,6 +15,9 @@ from nurture.mail.message import thaw
 from nurture.store import events, messages, people
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nurture.engine.rules import Rules
     from nurture.mail.message import Message
     from nurture.store.database import Store
 
@@ -25,7 +28,7 @@ _REPLY = re.compile(r"\breply\+[\w-]+@")
 TAKEN_OUT = "…"
 
 
-def mailed(store: Store, number: str) -> dict[str, Any] | None:
+def mailed(store: Store, rules: Rules, number: str, now: datetime) -> dict[str, Any] | None:
     """The mail with this id as `nurture.message/1`; None when there is none. `text` is null before it was written."""
     with store.read() as tx:
         row = messages.by_ids(tx, [number]).get(number)
@@ -39,6 +42,7 @@ def mailed(store: Store, number: str) -> dict[str, Any] | None:
         **show.message(row),
         "email": whose.email if whose else "",
         "person": row.subscriber,
+        "settling": show.settling(row, rules, now),
         **_words(written),
         "events": [show.event(one) for one in reported],
     }
@@ -47,8 +51,8 @@ def mailed(store: Store, number: str) -> dict[str, Any] | None:
 def without_keys(message: Message) -> Message:
     """The mail with nothing in it that acts for its person."""
     return replace(
-        message, reply_to=_hidden(message.reply_to), text=_hidden(message.text), html=_hidden(message.html),
-        headers=tuple((name, _hidden(value)) for name, value in message.headers),
+        message, reply_to=hidden(message.reply_to), text=hidden(message.text), html=hidden(message.html),
+        headers=tuple((name, hidden(value)) for name, value in message.headers),
     )  # fmt: skip
 
 
@@ -62,5 +66,6 @@ def _words(message: Message | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _hidden(words: str) -> str:
+def hidden(words: str) -> str:
+    """These words without the keys of links in them."""
     return _REPLY.sub(f"reply+{TAKEN_OUT}@", _KEY.sub(lambda found: found[0] if found[1] else TAKEN_OUT, words))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from nurture.engine.outcomes import interval, lifts
 from nurture.engine.show import iso
@@ -64,7 +65,7 @@ def report(
     with store.read() as tx:
         passes, sent_at, counted = _ladder(tx, sequence, period)
         earlier = _ladder(tx, sequence, before)[2] if before is not None else None
-        groups = _groups(tx, sequence, period, passes, by) if by else []
+        values = _values(tx, deployed, sequence, period, by) if by else {}
         shown = lifts(tx, sequence) if with_lift else None
     return {
         "format": "nurture.report/1",
@@ -84,15 +85,20 @@ def report(
         "consistency": {"caveat": CAVEAT, "principles": [_principle(one) for one in consistency(sequence, passes)]},
         "before": None if before is None or earlier is None else {**_period(before), **_summary(earlier)},
         "by": by or None,
-        "groups": groups,
+        "groups": _groups(sequence, passes, values) if by else [],
         **({"lift": shown} if shown is not None else {}),
     }
 
 
+def groups_of(deployed: Deployed) -> tuple[str, ...]:
+    """By what passes can be grouped. An attribute that has the name of one of ours goes before it."""
+    return tuple(dict.fromkeys(("source", "tag", *ALWAYS_KNOWN[1:], *deployed.project.people.attributes)))
+
+
 def _known_group(deployed: Deployed, by: str) -> None:
-    known = ("tag", *ALWAYS_KNOWN[1:], *deployed.project.people.attributes)
+    known = groups_of(deployed)
     if by not in known:
-        hint = did_you_mean(by, known) or "; declare it, or group by tag"
+        hint = did_you_mean(by, known) or "; declare it, or group by tag or source"
         raise Refused(f"people.yaml declares no attribute '{by}'{hint}")
 
 
@@ -111,14 +117,39 @@ def _same(earlier: Ladder | None, rung: Rung) -> Rung | None:
 # --- by what is known of people
 
 
-def _groups(tx: Connection, sequence: Plan, period: Period, passes: Sequence[Pass], by: str) -> list[dict[str, object]]:
-    """The same ladder for each value; by tag a person counts in each of theirs."""
-    values: dict[int, tuple[str, ...]] = {}
-    for subscriber, attributes, tags in reports.known_of(tx, sequence.name, period.since, period.until):
-        values[subscriber] = (tuple(tags) if by == "tag" else _value(attributes.get(by))) or ("",)
+def _values(
+    tx: Connection, deployed: Deployed, sequence: Plan, period: Period, by: str
+) -> Mapping[int, tuple[str, ...]]:
+    """What each person has of it; of tags several."""
+    span = (sequence.name, period.since, period.until)
+    if by in deployed.project.people.attributes or by not in ("source", "tag"):
+        return {who: _value(attributes.get(by)) for who, attributes, _ in reports.known_of(tx, *span)}
+    if by == "tag":
+        return {who: tuple(tags) for who, _, tags in reports.known_of(tx, *span)}
+    first: dict[int, tuple[str, ...]] = {}
+    for who, form, friend_of, source in reports.forms_of(tx, *span):
+        first.setdefault(who, (first_source(form, friend_of, source),))
+    return first
+
+
+def first_source(form: str, friend_of: str, source: Mapping[str, str]) -> str:
+    """Where the first form of a person was found: what its link said, a friend, the site it stood on, or its name."""
+    return source.get("utm_source") or ("a friend" if friend_of else _site(source.get("page", ""))) or f"form {form}"
+
+
+def _site(page: str) -> str:
+    """The name of the site that a page is on, "" where what a browser said is no address."""
+    try:
+        return urlsplit(page).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _groups(sequence: Plan, passes: Sequence[Pass], values: Mapping[int, tuple[str, ...]]) -> list[dict[str, object]]:
+    """The same ladder for each value; who has several counts in each."""
     members: dict[str, list[Pass]] = defaultdict(list)
     for one in passes:
-        for value in values.get(one.subscriber, ("",)):
+        for value in values.get(one.subscriber) or ("",):
             members[value].append(one)
     largest = sorted(members, key=lambda value: (-len(members[value]), value))[:MOST_GROUPS]
     return [_group(value, ladder(sequence, members[value], {}, {})) for value in largest]

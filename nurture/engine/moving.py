@@ -18,7 +18,7 @@ from nurture.journey.branching import has_place
 from nurture.journey.enrollment import Award, Drawn, End, Enrollment, Grant, Kept, Save, Send, changed
 from nurture.journey.events import Event, Kind
 from nurture.journey.starting import start_moment, starts
-from nurture.language.signups import confirms
+from nurture.language.theirs import ours
 from nurture.store import enrollments, events, friends, messages, people, suppressions, wakeups
 
 if TYPE_CHECKING:
@@ -113,6 +113,19 @@ def start(
     return tuple(enrollment.subscriber for enrollment in begun)
 
 
+def start_anew(
+    tx: Connection, deployed: Deployed, person: Subscriber, sequence: str, why: str, now: datetime
+) -> None:  # fmt: skip
+    """Begin a pass of a sequence of one mail. What is open of an earlier one ends with this reason, and leaves no more."""
+    open_ = [one for one in enrollments.every_pass(tx, person.id) if one.sequence == sequence and one.ended is None]
+    ended = [
+        changed(one, phase="ended", ended="removed", ended_at=now, due_at=None, because=why) for one in open_
+    ]  # fmt: skip
+    enrollments.save(tx, ended)
+    messages.cancel(tx, dict.fromkeys((one.id for one in open_), ""), why)
+    start(tx, deployed, [person], sequence, now)
+
+
 def await_moments(tx: Connection, deployed: Deployed, subscribers: Iterable[Subscriber], now: datetime) -> None:
     """For sequences that start at a moment: note when it comes for these people, or that it moved."""
     sequences = [
@@ -150,7 +163,7 @@ def _decide(moves: Moves, deployed: Deployed, number: int, event: Event, now: da
     moves.began.setdefault(number, before)
     sequence = deployed.sequences.get(before.sequence)
     if sequence is None or not has_place(sequence, before):
-        if before.due_at is not None and before.due_at <= now and confirms(before.sequence):
+        if before.due_at is not None and before.due_at <= now and ours(before.sequence):
             gone = changed(
                 before, phase="ended", ended="removed", ended_at=now, due_at=None, because="the form is gone"
             )
@@ -302,7 +315,7 @@ def _write(tx: Connection, moves: Moves, deployed: Deployed, now: datetime) -> C
         wakeups.want(tx, "tick")
     people.update(tx, [moves.subscribers[who] for who in sorted(moves.changed_people)])
     events.record(tx, moves.notes)
-    if did := {note.subscriber for note in moves.notes if note.kind == "kept" and not confirms(note.sequence)}:
+    if did := {note.subscriber for note in moves.notes if note.kind == "kept" and not ours(note.sequence)}:
         friends.engage(tx, [who for who in did if who is not None], now)
     if deployed.rules.listeners:
         emails = {who: person.email for who, person in moves.subscribers.items()}

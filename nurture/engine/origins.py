@@ -27,7 +27,10 @@ def origins(tx: Connection, subscriber: int, iso: Iso) -> dict[str, object]:
                 "sequence": link.sequence,
                 "link": f"/r/{link.id}",
                 "name": link.name,
-                "who": [{"email": one.email, **_state(one, iso)} for one in friends.of_link(tx, link.id)],
+                "who": [
+                    {"id": one.subscriber, "email": one.email, **_state(one, iso)}
+                    for one in friends.of_link(tx, link.id)
+                ],
             }
             for link in links
         ],
@@ -50,7 +53,7 @@ def _brought(tx: Connection, came: friends.Friend, iso: Iso) -> dict[str, object
     link = friends.by_id(tx, came.referral)
     assert link is not None, "a link that brought someone is kept"
     owner = people.by_ids(tx, [link.subscriber])[link.subscriber]
-    return {"email": owner.email, "sequence": link.sequence, **_state(came, iso)}
+    return {"id": owner.id, "email": owner.email, "sequence": link.sequence, **_state(came, iso)}
 
 
 def _state(one: friends.Friend, iso: Iso) -> dict[str, object]:

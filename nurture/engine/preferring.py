@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from nurture.engine import handing
 from nurture.engine.deploy import deciding
 from nurture.errors import Refused
 from nurture.journey.advance import PAUSED
 from nurture.journey.branching import Case, end
 from nurture.journey.enrollment import Preferences
 from nurture.language.sequence import ENGLISH
-from nurture.store import enrollments, events, messages, people, wakeups
+from nurture.language.theirs import THEIRS
+from nurture.store import audit, enrollments, events, messages, people, wakeups
+from nurture.store.audit import Entry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +38,10 @@ FEWER = 7
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the page of one person shows. `inside`: whether they are in the sequence that brought them here."""
+    """What the page of one person shows. `inside`: whether they are in the sequence that brought them here.
+
+    `mailed` are the wishes for which a mail went to their own address lately, `waits` those that somebody must see to.
+    """
 
     sequence: str
     inside: bool
@@ -43,6 +49,8 @@ class Page:
     active: bool
     language: str
     zone: str
+    mailed: frozenset[str]
+    waits: frozenset[str]
 
 
 def page(store: Store, deployed: Deployed, message: str, now: datetime) -> Page | None:
@@ -52,7 +60,9 @@ def page(store: Store, deployed: Deployed, message: str, now: datetime) -> Page 
         if found is None:
             return None
         person, name = found
-        places = [place for place in enrollments.every_pass(tx, person.id) if place.sequence == name]
+        every = enrollments.every_pass(tx, person.id)
+        places = [place for place in every if place.sequence == name]
+        reached = handing.reaches(tx, deployed, person)
     sequence = deployed.sequences.get(name)
     sequence = None if sequence is None else sequence.in_language(person.attributes.get("language"))
     preferences = person.preferences
@@ -65,6 +75,8 @@ def page(store: Store, deployed: Deployed, message: str, now: datetime) -> Page 
         active=person.status == "active",
         language=ENGLISH if sequence is None else sequence.language,
         zone=str(person.attributes.get("timezone") or deployed.rules.zone),
+        mailed=frozenset(what for what in THEIRS if reached and handing.lately(every, what, now)),
+        waits=frozenset() if reached else preferences.asks,
     )
 
 
@@ -100,8 +112,10 @@ def prefer(store: Store, deployed: Deployed, message: str, wanted: str, now: dat
                 after = replace(before, days_apart=0)
             case "without":
                 after = _leave(tx, deployed, person, sequence, now)
-            case "copy" | "erase":
-                # whoever was forwarded a mail has this page too, so nothing is shown or taken away by it alone
+            case "copy" | "erase" if handing.reaches(tx, deployed, person):
+                handing.ask(tx, deployed, person, what, now)
+                after = before
+            case "copy" | "erase":  # no mail may go to them, so somebody must find out whether it was they
                 after = replace(before, asks=before.asks | {what})
         people.prefer(tx, person.id, after)
         people.seen(tx, {person.id: now})
@@ -112,6 +126,29 @@ def prefer(store: Store, deployed: Deployed, message: str, wanted: str, now: dat
     return True
 
 
+def seen_to(store: Store, email: str, what: str, *, reason: str, by: str, now: datetime) -> None:
+    """Somebody saw to what a person asked for, or found that it was not they. Raises Refused where nothing waits."""
+    if not reason.strip():
+        raise Refused("say why, for whoever wonders later")
+    if email in reason.lower():
+        raise Refused("the reason is kept in the audit log: say it without the address")
+    with store.write() as tx:
+        known = people.by_email(tx, email)
+        if known is not None:
+            enrollments.of_people(tx, [known.id], lock=True)
+        person = None if known is None else people.lock(tx, known.id)
+        if person is None or what not in person.preferences.asks:
+            raise Refused("nothing of the kind waits for them")
+        number = person.id
+        people.prefer(tx, number, replace(person.preferences, asks=person.preferences.asks - {what}))
+        why = f"{_ASKED[what]}; seen to by hand: {reason.strip()[:500]}"
+        events.record(tx, [events.Recorded("wished", now, now, subscriber=number, reason=why, detail={"by": by})])
+        audit.record(tx, Entry(now, by, "person seen to", f"person {number}, {what}", reason.strip()[:500]))
+
+
+_ASKED = {"copy": "asked for a copy of what is known of them", "erase": "asked to be erased"}
+
+
 def _words(what: Choice, after: Preferences) -> str:
     until = after.paused_until
     return {
@@ -119,8 +156,7 @@ def _words(what: Choice, after: Preferences) -> str:
         "fewer": f"asked for no more than one mail in {FEWER} days",
         "usual": "asked for mail as usual again",
         "without": "asked for nothing more of this sequence",
-        "copy": "asked for a copy of what is known of them",
-        "erase": "asked to be erased",
+        **_ASKED,
     }.get(what, "" if until is None else f"{PAUSED} {until:%d %b %Y %H:%M} UTC")
 
 

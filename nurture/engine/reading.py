@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nurture.engine.inbox import OWN
 from nurture.errors import BadToken
 from nurture.journey.events import Event, Kind
-from nurture.providers import HOOKS
+from nurture.providers import HOOKS, INBOUND
 from nurture.providers.base import Hook
 from nurture.store.hooks import ITEM
 
@@ -51,16 +51,20 @@ def read_hook(hook: hooks.Row, links: Links) -> tuple[list[Event], list[tuple[st
             faults.append((text, f"{type(error).__name__}: {error}"))
             continue
         if event is not None:
-            readable.append(_addressed(event, links, hook.received_at))
+            named = _of_a_mail(event, links, hook.received_at) if hook.provider in INBOUND else _addressed(event, links)
+            readable.append(named)
     return readable, faults
 
 
-def _addressed(event: Event, links: Links, received_at: datetime) -> Event:
-    """A click on a link of ours names its message, as the signed address of a reply does, where no id was carried."""
-    if event.kind in (Kind.REPLIED, Kind.AUTORESPONDED) and event.recipient:
-        named = next(filter(None, map(links.read_reply, event.recipient.split())), event.message)
-        believed = received_at - OLDEST_REPLY <= event.at <= received_at
-        return replace(event, message=named, at=event.at if believed else received_at)
+def _of_a_mail(event: Event, links: Links, received_at: datetime) -> Event:
+    """The signed address that a mail was written to names its message; its writer's clock may say anything."""
+    named = next(filter(None, map(links.read_reply, event.recipient.split())), event.message)
+    believed = received_at - OLDEST_REPLY <= event.at <= received_at
+    return replace(event, message=named, at=event.at if believed else received_at)
+
+
+def _addressed(event: Event, links: Links) -> Event:
+    """A click on a link of ours names its message, where no id was carried."""
     if event.message or "/c/" not in event.url:
         return event
     try:

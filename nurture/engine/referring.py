@@ -8,7 +8,8 @@ from nurture.engine import domains
 from nurture.engine.deploy import deciding
 from nurture.engine.moving import carry
 from nurture.journey.events import Event, Kind
-from nurture.store import enrollments, friends, people, signups, suppressions
+from nurture.store import audit, enrollments, friends, people, signups, suppressions, wakeups
+from nurture.store.audit import Entry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,6 +58,22 @@ def _not_a_friend(tx: Connection, friend: friends.Friend, owner: Subscriber, lin
     if friend.client and any(one.client == friend.client for one in others):
         return "the same network and kind of browser as another friend"
     return ""
+
+
+def count_anyway(store: Store, owner: int, friend: int, reason: str, *, by: str, now: datetime) -> bool:
+    """An operator knows better than the checks: from now on this friend of theirs counts as any other does.
+
+    The next pass counts them, if they did something themselves. False where there is nobody whom the checks refused.
+    """
+    with store.write() as tx:
+        found = friends.of_friend(tx, friend)
+        link = None if found is None else friends.by_id(tx, found.referral)
+        if found is None or link is None or link.subscriber != owner or not friends.allow(tx, friend):
+            return False
+        target = f"person {owner}, {link.sequence}"
+        audit.record(tx, Entry(now, by, "friend counted", target, reason, {"friend": friend, "was": found.refused}))
+        wakeups.want(tx, "tick")
+    return True
 
 
 def tell(store: Store, deployed: Deployed, now: datetime, *, batch: int = BATCH) -> int:

@@ -19,7 +19,8 @@ from nurture.engine.moving import carry
 from nurture.errors import DeliveryError
 from nurture.journey.events import Event, Kind
 from nurture.journey.ledger import State
-from nurture.store import enrollments, evidence, messages, people
+from nurture.store import audit, enrollments, evidence, messages, people
+from nurture.store.audit import Entry
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -58,10 +59,10 @@ class Course:
     @property
     def words(self) -> str:
         return {
-            "key": "is asked for again under its key",
+            "key": "it is asked for again under its key",
             "search": "the provider is searched for it",
             "delivery": "reports of it are awaited, then the setting `delivery` decides",
-            "hold": "waits for `nurture resolve`",
+            "hold": "it waits until somebody settles it on its page or with `nurture resolve`",
         }[self.how]
 
 
@@ -181,7 +182,7 @@ def resolve(
 ) -> bool:  # fmt: skip
     """An operator settles an unknown message: `sent`, `resend` or `drop`. False when it is not unknown.
 
-    Who did so, when and why stays with the message.
+    Who did so, when and why stays with the message, and in the audit log.
     """
     state = {"sent": State.SENT, "resend": State.PLANNED, "drop": State.ABANDONED}[verdict]
     by = f" by {who}" if who else ""
@@ -193,6 +194,7 @@ def resolve(
         evidence.settle(tx, [(message, state, reason, now if state is State.PLANNED else None)])
         place = {"message_id": message, "sequence": row.sequence, "step": row.step, "provider": row.provider}
         log.info("%s (%s.%s): %s", message, row.sequence, row.step, reason, extra=place)
+        audit.record(tx, Entry(now, who or "command line", f"message settled: {verdict}", message, because))
         if state is State.PLANNED:
             return True
         at = row.started_at or now if state is State.SENT else now

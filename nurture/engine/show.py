@@ -74,22 +74,23 @@ def _barred(found: suppressions.Barred | None) -> dict[str, object] | None:
     return {"reason": found.reason, "because": found.because, "since": iso(found.since)}
 
 
-def outbox(store: Store, state: State | None, limit: int | None = None) -> list[dict[str, object]]:
+def outbox(
+    store: Store, rules: Rules, state: State | None, now: datetime, limit: int | None = None
+) -> list[dict[str, object]]:
     """Messages in one state (any when None), newest first; all without a limit."""
     with store.read() as tx:
-        return [{**message(row), "email": email} for row, email in messages.listing(tx, state, limit)]
+        return [
+            {**message(row), "email": email, "settling": settling(row, rules, now)}
+            for row, email in messages.listing(tx, state, limit)
+        ]
 
 
-def settling(store: Store, rules: Rules, now: datetime) -> dict[object, str]:
-    """For each unknown message, how it is being settled and when that goes on."""
-    with store.read() as tx:
-        rows = [row for row, _ in messages.listing(tx, State.UNKNOWN)]
-    told: dict[object, str] = {}
-    for row in rows:
-        next_one = course(row, PROVIDERS.get(row.provider), rules, now)
-        when = "" if next_one.at is None else f" ({next_one.at:%Y-%m-%d %H:%M:%S} UTC)"
-        told[row.id] = f"{next_one.words}{when}"
-    return told
+def settling(row: messages.Row, rules: Rules, now: datetime) -> dict[str, str | None] | None:
+    """How an unknown message is being settled, and when that goes on; None of one that is not unknown."""
+    if row.state is not State.UNKNOWN:
+        return None
+    next_one = course(row, PROVIDERS.get(row.provider), rules, now)
+    return {"how": next_one.how, "words": next_one.words, "at": iso(next_one.at)}
 
 
 def held(store: Store) -> list[dict[str, object]]:

@@ -18,10 +18,9 @@ from nurture.engine.addresses import normalise
 from nurture.engine.deploy import deciding
 from nurture.engine.enroll import came, typed
 from nurture.engine.inbox import OWN
-from nurture.engine.moving import start
+from nurture.engine.moving import start, start_anew
 from nurture.engine.receive import Report, apply_reports
 from nurture.errors import Refused
-from nurture.journey.enrollment import changed
 from nurture.journey.events import Event, Kind
 from nurture.journey.starting import may_start
 from nurture.language.sequence import ENGLISH
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from nurture.engine.deploy import Deployed
-    from nurture.journey.enrollment import Enrollment, Subscriber
+    from nurture.journey.enrollment import Subscriber
     from nurture.language.sequence import SignUp
     from nurture.store.database import Store
 
@@ -130,37 +129,26 @@ def sign_up(
                 _join(tx, deployed, form, address, values, source, now)
             return
         number = signups.await_confirmation(tx, address)
-        latest = _asked_lately(tx, number, form, now)
-        if latest is None:
-            return
-        _ask(tx, deployed, form, people.by_ids(tx, [number])[number], latest, values, source, now)
+        if not _asked_lately(tx, number, form, now):
+            _ask(tx, deployed, form, people.by_ids(tx, [number])[number], values, source, now)
 
 
-def _asked_lately(tx: Connection, number: int, form: SignUp, now: datetime) -> list[Enrollment] | None:
-    """Open passes of this form, which the next one ends; None when this person was asked often enough."""
+def _asked_lately(tx: Connection, number: int, form: SignUp, now: datetime) -> bool:
+    """Whether this person was asked often enough for now."""
     passes = [one for one in enrollments.every_pass(tx, number) if confirms(one.sequence)]
     same = [one for one in passes if one.sequence == SIGNUP + form.name]
-    if sum(1 for one in passes if now - one.started_at < timedelta(days=1)) >= MOST:
-        return None
-    if same and now - same[-1].started_at < AGAIN:
-        return None
-    return [one for one in same if one.ended is None]
+    today = sum(1 for one in passes if now - one.started_at < timedelta(days=1))
+    return today >= MOST or bool(same and now - same[-1].started_at < AGAIN)
 
 
 def _ask(
-    tx: Connection, deployed: Deployed, form: SignUp, person: Subscriber, open_: list[Enrollment],
-    values: Mapping[str, object], source: Came, now: datetime,
+    tx: Connection, deployed: Deployed, form: SignUp, person: Subscriber, values: Mapping[str, object], source: Came,
+    now: datetime,
 ) -> None:  # fmt: skip
-    ended = [
-        changed(one, phase="ended", ended="removed", ended_at=now, due_at=None, because="they signed up once more")
-        for one in open_
-    ]
-    enrollments.save(tx, ended)
-    messages.cancel(tx, dict.fromkeys((one.id for one in open_), ""), "they signed up once more")
     spoken = person
     if person.status == UNCONFIRMED and (language := values.get("language")):
         people.update(tx, [spoken := replace(person, attributes={"language": language})])
-    start(tx, deployed, [spoken], SIGNUP + form.name, now)
+    start_anew(tx, deployed, spoken, SIGNUP + form.name, "they signed up once more", now)
     asked = enrollments.latest(tx, [person.id], SIGNUP + form.name)[person.id]
     _record(tx, form, person, asked.id, values, source, now, confirmed=False)
 

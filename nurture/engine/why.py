@@ -81,10 +81,17 @@ def _place(seen: _Seen, place: Enrollment) -> dict[str, Any]:
         "because": _came(seen, place),
         "asked": list(place.asked),
         "answers": {root: kept.value for root, kept in place.answers.items()},
+        "badges": _badges(sequence, place),
         "offers": {root: _iso(at) for root, at in place.offers.items()},
         "data": dict(place.data),
         "next": _next(seen, sequence, place),
     }
+
+
+def _badges(sequence: Sequence | None, place: Enrollment) -> list[dict[str, str | None]]:
+    """What they were given, the first first, by the title it has now or, where it is gone, by its name."""
+    titles = {} if sequence is None else {one.name: one.title for one in sequence.badges.values()}
+    return [{"badge": name, "title": titles.get(name, name), "at": _iso(at)} for name, at in place.awards.items()]
 
 
 def _came(seen: _Seen, place: Enrollment) -> str:

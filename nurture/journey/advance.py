@@ -18,6 +18,7 @@ from nurture.journey.patience import deadline, patience
 from nurture.journey.starting import is_it, may_start
 from nurture.language.kinds import CLICKED, OUTSIDE
 from nurture.language.sequence import END, Arm
+from nurture.language.theirs import hands_over
 from nurture.language.words import moment as read_moment
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Fac
     """
     case = Case(sequence, facts, now)
     if event.kind in ENDS_EVERYTHING:
-        if enrollment.ended is not None:
+        leaves = event.kind is Kind.UNSUBSCRIBED and hands_over(sequence.name)  # what is theirs they get nevertheless
+        if enrollment.ended is not None or leaves:
             return enrollment, ()
         return end(case, enrollment, ENDS_EVERYTHING[event.kind], event.kind.value)
     match event.kind:
@@ -120,7 +122,8 @@ def _mail(case: Case, enrollment: Enrollment, step: Step) -> Outcome:
             why = f"{step.until.text} is {'unknown' if limit is None else 'over'}, so {step.name} is not mailed"
             return follow(case, enrollment, step.no.arms, case.now, why, by_no=True)
     own = case.facts.subscriber.preferences.paused_until
-    if own is not None and own > case.now:  # a person's wish goes before the author's `send: now`
+    # a person's wish goes before the author's `send: now`
+    if own is not None and own > case.now and not hands_over(case.sequence.name):
         return changed(enrollment, due_at=own, because=f"{step.name} is held: {PAUSED} {own:%d %b %Y %H:%M} UTC"), ()
     at, held = hold(case, enrollment, step, case.now)
     if at > case.now:

@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING
 
 from nurture.language import placing
 from nurture.language.chart import Chart, Edge, Node, chart, label, spread
-from nurture.language.kinds import CONFIRM, KINDS
+from nurture.language.kinds import ICONS
 from nurture.language.placing import PILL, ROW, Line, Spot, place
 
 if TYPE_CHECKING:
     from nurture.language.sequence import Sequence
 
 STYLE = Path(__file__).with_name("graph.css").read_text(encoding="utf-8")
-WHETHER = '<path d="M4 9.5l3.5 3.5L14 5.5"/>'
-"""The icon of the ask after a sign-up, whether it was them: it is in no table, as no author writes it."""
 
 # --- Mermaid
 
@@ -152,15 +150,11 @@ def _card(node: Node, count: int | None) -> str:
     return (
         f"<title>{escape(f'{node.id}: {node.subject}')}</title>"
         f'<rect class="box" width="{width:g}" height="{height:g}" rx="12"/>'
-        f'<g class="icon" transform="translate(14 12)">{_icon(node)}</g>'
+        f'<g class="icon" transform="translate(14 12)">{ICONS[str(node.ask)]}</g>'
         f'<text class="name" x="38" y="26">{escape(placing.cut(node.id, 124, 15))}</text>{words}'
         f'<text class="kind" x="14" y="{height - 12:g}">{escape(_kind(node))}</text>{dots}'
         f"{_badge(node, (width - 32, 21), count)}"
     )
-
-
-def _icon(node: Node) -> str:
-    return WHETHER if node.ask == CONFIRM else KINDS[str(node.ask)].icon
 
 
 def _kind(node: Node) -> str:

@@ -151,7 +151,16 @@ KINDS: Mapping[str, AskForm] = _all_kinds()
 CONFIRM = "confirm"
 """The ask of the mail that follows a sign-up: whether it was them. No author writes it, so the table has none."""
 
-HOSTED = frozenset(kind for kind, form in KINDS.items() if form.yes in ("page", "friends")) | {CONFIRM}
+HAND_OVER = "hand_over"
+"""The ask of the mail that hands a person what is theirs. No author writes it either."""
+
+ICONS: Mapping[str, str] = MappingProxyType(
+    {kind: form.icon for kind, form in KINDS.items()}
+    | dict.fromkeys((CONFIRM, HAND_OVER), '<path d="M3.5 9.5l3.7 3.7 7.3-8"/>')
+)
+"""What stands for each ask that a mail can have, in the chart."""
+
+HOSTED = frozenset(kind for kind, form in KINDS.items() if form.yes in ("page", "friends")) | {CONFIRM, HAND_OVER}
 """Kinds of ask whose link leads to a page of ours rather than to the author's own address."""
 
 CLICKED = frozenset(kind for kind, form in KINDS.items() if form.yes == "click")

@@ -62,18 +62,29 @@ def _confirmation(
     one: SignUp, sender: str, language: str, others: Mapping[str, Sequence] = MappingProxyType({})
 ) -> Sequence:
     said = phrases(language).mail
-    words = {
-        name: said[f"confirm_{name}"].format(title=one.title)
-        for name in ("subject", "hello", "why", "how", "label", "not")
-    }
-    step = Step(
-        name=STEP, position=0, subjects=(_plain(words["subject"]),), template=CONFIRM,
-        ask=Ask("confirm", words["label"], 1, name=one.name, label=words["label"]), root=STEP, yes=_END, no=_END,
-        within=KEPT, send=SendRules(now=True), extra=MappingProxyType({"confirm": words}),
+    words = {name: said[f"confirm_{name}"].format(title=one.title) for name in WORDS}
+    step = only_step(STEP, CONFIRM, Ask("confirm", words["label"], 1, name=one.name, label=words["label"]), KEPT, words)
+    return of_one_mail(SIGNUP + one.name, one.title, sender, step, language, others)
+
+
+WORDS = ("subject", "hello", "why", "how", "label", "not")
+"""What the mail says, by the names that a template of one's own may use: `{{ confirm.hello }}`."""
+
+
+def only_step(name: str, template: str, ask: Ask, within: Duration, words: Mapping[str, str]) -> Step:
+    """The one step of a sequence that we wrote: it leaves at once, and leads nowhere."""
+    return Step(
+        name=name, position=0, subjects=(_plain(words["subject"]),), template=template, ask=ask, root=name, yes=_END,
+        no=_END, within=within, send=SendRules(now=True), extra=MappingProxyType({"confirm": words}),
     )  # fmt: skip
+
+
+def of_one_mail(
+    name: str, title: str, sender: str, step: Step, language: str, others: Mapping[str, Sequence]
+) -> Sequence:  # fmt: skip
     return Sequence(
-        name=SIGNUP + one.name, title=one.title, start=Start((Happening("manual"),), Goto(STEP)), sender=sender,
-        steps=MappingProxyType({STEP: step}), language=language, languages=others, priority=HIGHEST,
+        name=name, title=title, start=Start((Happening("manual"),), Goto(step.name)), sender=sender,
+        steps=MappingProxyType({step.name: step}), language=language, languages=others, priority=HIGHEST,
     )  # fmt: skip
 
 

@@ -70,10 +70,10 @@ class Press:
 
     def _page(
         self, body: str, format_: Format, language: str, title: str, preheader: str, postal: str, *,
-        asks_whether: bool = False,
+        why: str = "",
     ) -> Page:  # fmt: skip
-        """`preheader` and `postal` are slots, or "" where there is nothing to say. `asks_whether`: nobody has asked for
-        this mail yet, it asks whether they did.
+        """`preheader` and `postal` are slots, or "" where there is nothing to say. `why` is the phrase that says why they
+        get this, where it is not a mail like others: then it offers no pause either.
         """
         kind = "mjml" if format_ == "mjml" else "html"
         if format_ == "md":
@@ -81,8 +81,8 @@ class Press:
         whole = body.lstrip()[:200].lower()
         if not whole.startswith(WHOLE):
             words = phrases(language).mail
-            if asks_whether:
-                words = {**words, "why": words["confirm_footer"].format(title=title), "not_now": ""}
+            if why:
+                words = {**words, "why": words[why].format(title=title), "not_now": ""}
             html = self._in_layout(kind, body, language, title, preheader, postal, words)
         else:
             html = body

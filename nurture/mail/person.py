@@ -69,6 +69,8 @@ def names(
         value = answers.get(sequence.steps[name].root)
         if value is None:
             return Missing(name=f"said({name!r})")
+        if ask.kind == "reply":  # on one line, since a subject may quote it
+            return " ".join(str(value).split())
         return ask.answers.get(value, ask.label or ask.words)
 
     badges, progress = effort(sequence, enrollment)

@@ -15,7 +15,7 @@ from nurture.errors import RenderError
 from nurture.journey.branching import lot
 from nurture.journey.enrollment import Invited, Ranked
 from nurture.journey.timing import zone as zone_of
-from nurture.language.kinds import CONFIRM, HOSTED
+from nurture.language.kinds import CONFIRM, HAND_OVER, HOSTED
 from nurture.language.sequence import Proof
 from nurture.language.targets import wrong_with
 from nurture.mail.ask import Choice, Format, Invitation, ShownAsk, choices_of
@@ -163,7 +163,7 @@ class Writer:
         return self._press.page(
             body, form, self._sequence.language, self._sequence.title,
             slot(PREHEADER) if slots[PREHEADER] else "", slot(POSTAL) if slots[POSTAL] else "",
-            asks_whether=step.ask.kind == CONFIRM,
+            why=f"{step.ask.kind}_footer" if step.ask.kind in (CONFIRM, HAND_OVER) else "",
         )  # fmt: skip
 
     def subject(self, step: Step, subscriber: Subscriber) -> Line:

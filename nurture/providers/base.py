@@ -21,7 +21,8 @@ class Account:
 
     `hook_secrets` are tried in turn, so that one can be rotated out. `rate` is mails a second; None is no limit.
     `daily` is the most mails on the first day, each day so much more (`growing`, 0.2 for 20%). `batch`: many mails in
-    one call, where the provider can. `domain` and `region` say whose mail and where, for the providers that need it (`Provider.needs`).
+    one call, where the provider can. `domain` and `region` say whose mail and where, for the providers that need it
+    (`Provider.needs`); `stream` is which of its streams carries it, for those that know streams (`Provider.takes`).
     """
 
     provider: str
@@ -34,6 +35,7 @@ class Account:
     daily: int | None = None
     growing: float = 0.0
     batch: bool = False
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,31 @@ class Find(Protocol):
 
 
 class Ping(Protocol):
-    """Asks something harmless that only a known caller is told. Raises Unavailable when the account does not work."""
+    """Asks something harmless that only a known caller is told. Raises Unavailable when the account does not work.
 
-    def __call__(self, account: Account, transport: Any = None) -> None: ...  # noqa: ANN401 - as above
+    Returns how far the provider's clock is ahead of ours, None when it does not say.
+    """
+
+    def __call__(self, account: Account, transport: Any = None) -> timedelta | None: ...  # noqa: ANN401 - as above
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What in the vendor's own settings spoils our mail, after its name; and where that is mended."""
+
+    says: str
+    mend: str
+
+
+class Standing(Protocol):
+    """Asks, changing nothing, how the account stands to mail from these domains. None: the vendor did not tell."""
+
+    def __call__(
+        self,
+        account: Account,
+        domains: Sequence[str],
+        transport: Any = None,  # noqa: ANN401 - as above
+    ) -> list[Remark] | None: ...
 
 
 Strength = Literal["nothing", "a password", "a token", "the body", "the body and its time"]
@@ -97,9 +121,9 @@ class Abilities:
     `key_life` is how long its idempotency key protects a retry; None when it has no key. `found_after` is how long
     after an attempt a search that finds nothing proves that the mail was not taken; None when it cannot be searched,
     or when the vendor names no such time: then what `find` finds is evidence and what it does not find is none.
-    `batch` is how many whole messages one call takes. `quiet` is whether its own tracking can be turned off for each
+    `batch` is how many whole messages one call takes, for those that have a `connect_many`. `quiet` is whether its own tracking can be turned off for each
     message; else that is a setting of the account. `own_way_out`: it puts its own List-Unsubscribe in place of ours
-    unless the account says otherwise. `largest` is the bytes of one mail. `signs` is how its hooks are checked,
+    unless the account says otherwise. `one_click`: that List-Unsubscribe-Post leaves with it is documented. `largest` is the bytes of one mail. `signs` is how its hooks are checked,
     `covers` what that check covers.
     """
 
@@ -108,6 +132,7 @@ class Abilities:
     batch: int = 1
     quiet: bool = True
     own_way_out: bool = False
+    one_click: bool = True
     largest: int = 10_000_000
     signs: str = ""
     covers: Strength = "nothing"
@@ -146,7 +171,8 @@ class Provider:
     not spoil its neighbours); `event` reads one, None when it says nothing of a message; `told` reads what one tells
     of a person, raising Refused with the reason when it should tell something and does not.
 
-    `needs` are the settings without which it cannot send, each with an example. `once` names what makes two hooks the
+    `needs` are the settings without which it cannot send, each with an example; `takes` are those it knows beside them.
+    `once` names what makes two hooks the
     same one, where the same bytes are not the whole answer. `greet` does what a verified hook asks of us beside being
     kept. Where it is set, it and `verify` may ask the network (both raise Unavailable when that fails), so the web
     calls them in a thread. `busy` is the answer after which the provider tries again. `most` is the
@@ -162,12 +188,14 @@ class Provider:
     find: Find | None = None
     connect_many: ConnectMany | None = None
     needs: Mapping[str, str] = field(default_factory=lambda: KEY)
+    takes: tuple[str, ...] = ()
     once: Callable[[Hook], str] = field(default=lambda hook: "")  # noqa: ARG005 - "": the same bytes
     greet: Callable[[Hook], None] | None = None
     busy: int = 503
     most: int = 5_000_000
     told: Callable[[Any, Hook], Told | None] | None = None
     ping: Ping | None = None
+    standing: Standing | None = None
     records: Records = Records()
 
 

@@ -5,7 +5,7 @@ Its lists of mails and of events cannot be searched by our id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +16,9 @@ import httpx
 from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment, one_or_many
-from nurture.providers.http import over_http, posted, retry_after
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address, moment, one_or_many
+from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import basic_auth
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unsubscribed": Kind.UNSUBSCRIBED,
     }
 )
+URL = "https://api.brevo.com"
 REPEATED = ("duplicate_parameter", "duplicate_request")
 
 
@@ -62,10 +63,14 @@ def request(message: Message, account: Account) -> httpx.Request:
     if message.reply_to:
         body["replyTo"] = address(message.reply_to)
     return posted(
-        f"{account.url or 'https://api.brevo.com'}/v3/smtp/email",
+        f"{account.url or URL}/v3/smtp/email",
         body,
-        {"api-key": account.key, "Accept": "application/json"},
+        _login(account),
     )
+
+
+def _login(account: Account) -> dict[str, str]:
+    return {"api-key": account.key, "Accept": "application/json"}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -77,9 +82,6 @@ def judge(response: httpx.Response) -> str | None:
     status = response.status_code
     if status == httpx.codes.PAYMENT_REQUIRED:
         raise Unavailable(f"has no credits left for us: {response.text[:200]}", gate=True)
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        wait = retry_after(response, "x-sib-ratelimit-reset") or retry_after(response)
-        raise Unavailable(f"asks to slow down: {response.text[:200]}", retry_after=wait or 1.0)
     try:
         repeated = status in (400, 409) and response.json()["code"] in REPEATED
     except (ValueError, LookupError, TypeError):
@@ -110,11 +112,18 @@ def _at(item: Mapping[str, Any]) -> datetime:
 
 def question(account: Account) -> httpx.Request:
     """https://developers.brevo.com/reference/getaccount"""
-    return httpx.Request(
-        "GET",
-        f"{account.url or 'https://api.brevo.com'}/v3/account",
-        headers={"api-key": account.key, "Accept": "application/json"},
-    )
+    return httpx.Request("GET", f"{account.url or URL}/v3/account", headers=_login(account))
+
+
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://developers.brevo.com/reference/get-domains"""
+    return httpx.Request("GET", f"{account.url or URL}/v3/senders/domains", headers=_login(account))
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["domain_name"], bool(one["authenticated"])) for one in found["domains"]]
+    whole = int(found.get("total_pages") or 1) == 1
+    return standing.unverified(domain, listed, "https://app.brevo.com/senders/domain/list", whole=whole)
 
 
 brevo = Provider(
@@ -125,13 +134,13 @@ brevo = Provider(
     event,
     Abilities(
         key_life=timedelta(minutes=15),  # as its changelog says; its guide says thirty
-        batch=1000,
         quiet=False,
         largest=20_000_000,
         signs="basic auth",
         covers="a password",
     ),
     ping=ping.over_http(question),
+    standing=standing.over_http((domains, verified)),
     records=Records(("brevo1", "brevo2", "mail")),  # its envelope is of its own domain, so SPF is not ours to say
     busy=429,  # it gives a report up at every other answer that is not a good one
 )

@@ -11,7 +11,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from time import monotonic, time
@@ -36,6 +36,9 @@ TIMEOUT = 20.0
 LARGEST_ANSWER = 1_000_000
 LONGEST_WAIT = 3600.0
 """The most we wait because a provider said so, in seconds: odd `Retry-After` values exist."""
+
+FIRST_MOMENT = 1e9
+"""A larger number of seconds is a moment of this century, no wait."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -69,10 +72,10 @@ def over_http(request: Request, receipt: Receipt, judge: Judge | None = None) ->
     return connect
 
 
-def many_over_http(request: RequestMany, receipts: Receipts) -> ConnectMany:
+def many_over_http(request: RequestMany, receipts: Receipts, judge: Judge | None = None) -> ConnectMany:
     """A way to send many in one call. `receipts` reads a good answer: for each mail its id, or what went wrong with it.
 
-    An answer that is not good says of all what it would say of one.
+    An answer that is not good says of all what it would say of one; `judge` may raise before that, as above.
     """
 
     def connect(account: Account, transport: httpx.BaseTransport | None = None) -> SendMany:
@@ -81,6 +84,8 @@ def many_over_http(request: RequestMany, receipts: Receipts) -> ConnectMany:
         def send(messages: Sequence[Message]) -> list[str | DeliveryError]:
             response = _call(line, _asked(lambda: request(messages, account), account))
             if not response.is_success:
+                if judge is not None:
+                    judge(response)
                 _settled(response, lambda _: "")
             try:
                 found = receipts(response)
@@ -109,7 +114,7 @@ def by_search(search: Search, receipt: Receipt) -> Find:
                 line.close()
         if response.status_code != httpx.codes.OK:
             raise Unavailable(
-                f"cannot be searched ({response.status_code}): {_words(response)}", retry_after=retry_after(response)
+                f"cannot be searched ({response.status_code}): {_words(response)}", retry_after=reset(response)
             )
         try:
             return receipt(response)
@@ -172,7 +177,7 @@ def _settled(response: httpx.Response, receipt: Receipt) -> str:
             raise Uncertain(f"answered {status} without its mark: {_words(response)}")
         return found
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        raise Unavailable(f"asks to slow down: {_words(response)}", retry_after=retry_after(response) or 1.0)
+        raise Unavailable(f"asks to slow down: {_words(response)}", retry_after=reset(response) or 1.0)
     if status in (401, 403) or response.is_redirect or response.has_redirect_location:
         raise Unavailable(f"does not let us in ({status}): {_words(response)}", gate=True)
     if status >= 500 or status == httpx.codes.REQUEST_TIMEOUT or status < 200:
@@ -182,17 +187,46 @@ def _settled(response: httpx.Response, receipt: Receipt) -> str:
     raise Rejected(f"refused ({status}): {_words(response)}")
 
 
+RESETS = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-sib-ratelimit-reset")
+"""Headers that say when a rate is ours again: RFC 9110; the IETF's draft (Resend); SendGrid, MailerSend; Brevo."""
+
+
+def reset(response: httpx.Response) -> float | None:
+    """How long to wait, by the first of the headers that says so; None when none does."""
+    return next(filter(None, (retry_after(response, header) for header in RESETS)), None)
+
+
 def retry_after(response: httpx.Response, header: str = "retry-after") -> float | None:
     """What `Retry-After` says, in seconds between 0 and an hour; None when it says nothing that can be read."""
-    said = response.headers.get(header, "").strip()
+    return wait_of(response.headers.get(header, ""))
+
+
+def wait_of(said: str) -> float | None:
+    """A number of seconds, or a moment in Unix seconds, as mails write it or by ISO 8601; as `retry_after`."""
+    said = said.strip()
     try:
         seconds = float(said)
+        if seconds >= FIRST_MOMENT:
+            seconds -= time()
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(said).timestamp() - time()
-        except (ValueError, TypeError):
+        at = _moment(said)
+        if at is None:
             return None
+        seconds = at.timestamp() - time()
     return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - NaN is not itself
+
+
+def _moment(said: str) -> datetime | None:
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        with suppress(ValueError, TypeError):
+            at = read(said)
+            return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return None
+
+
+def key_in_use(response: httpx.Response, *, at_work: bool) -> Unavailable:
+    """What a 409 about an idempotency key means: the first request is still at work, or its bytes were others."""
+    return Unavailable(f"knows this key: {_words(response)}", retry_after=5.0 if at_work else None, gate=not at_work)
 
 
 def _words(response: httpx.Response) -> str:

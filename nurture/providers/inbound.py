@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email import message_from_string
+from email.message import Message as Part
 from email.parser import BytesParser
 from email.policy import HTTP
 from email.utils import getaddresses, parsedate_to_datetime
@@ -19,6 +21,7 @@ from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers.base import Account, Hook, Send
+from nurture.providers.reports import MACHINE_WRITTEN, PARTS, report
 
 LARGEST = 30_000_000
 """Bytes of one mail as it is handed on: mail servers take about 25 MB."""
@@ -28,6 +31,9 @@ MOST_WORDS = 2_000
 
 MOST_READ = 50_000
 """Characters of a mail that are looked through for where the quote begins."""
+
+REPORT = " report"
+"""No field of a form is called so."""
 
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _RULE = re.compile(r"[-_\u2500]{20,}$|-{2,} ?\w[\w ]{2,40}-{2,}$")
@@ -46,6 +52,8 @@ class Mail:
     to: tuple[str, ...]
     text: str
     stripped: str = ""
+    report: str = ""
+    """The parts that a mail server wrote about mail of ours, "" when it is no such report."""
 
     def first(self, name: str) -> str:
         return self.headers.get(name, ("",))[0].strip()
@@ -68,33 +76,75 @@ def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def whole(raw: str, *, sender: str, to: tuple[str, ...]) -> Mail:
+    """A mail that is handed on as it came."""
+    read = message_from_string(raw)
+    headers = headers_of((name, str(value)) for name, value in read.items())
+    written = next((part for part in read.walk() if part.get_content_type() == "text/plain"), None)
+    return Mail(
+        headers, sender, to, _decoded(written) if written is not None else "",
+        report=raw if read.get_content_type() == "multipart/report" else "",
+    )  # fmt: skip
+
+
+def report_of(parts: Iterable[tuple[str, str]]) -> str:
+    """What a report consists of, from the attachments of a mail: (content type, content)."""
+    found = dict(parts)
+    return "\n".join(found.values()) if MACHINE_WRITTEN & found.keys() else ""
+
+
+def _fields(part: Part) -> str:
+    """The fields of a report, or the head of the mail that came back; nothing is parsed that anyone may have written."""
+    if not part.is_multipart():
+        return _decoded(part)
+    return "\n".join(f"{name}: {value}" for one in part.walk() for name, value in one.raw_items())
+
+
+def _decoded(part: Part) -> str:
+    payload = part.get_payload(decode=True)
+    body = payload if isinstance(payload, bytes) else b""
+    try:
+        return body.decode(part.get_content_charset("utf-8"), "replace")
+    except LookupError:  # a character set that nobody knows
+        return body.decode("utf-8", "replace")
+
+
 def form_of(hook: Hook) -> dict[str, str]:
-    """The fields of a posted form, urlencoded or multipart; files are left out. Raises ValueError for anything else."""
+    """The fields of a posted form, urlencoded or multipart. Raises ValueError for anything else.
+
+    Files are left out but for the parts of a report, which are joined under `REPORT`.
+    """
     kind = hook.headers.get("content-type", "")
     if kind.lower().startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(hook.body.decode(), keep_blank_values=True))
     if not kind.lower().startswith("multipart/form-data"):
         raise ValueError(f"a form is expected, not {kind[:60] or 'a body without a content type'}")
     posted = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + hook.body)
-    found = {}
+    found, files = {}, []
     for part in posted.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        if isinstance(name, str) and part.get_filename() is None:
-            body = part.get_payload(decode=True)
-            found[name] = (body if isinstance(body, bytes) else b"").decode(
-                part.get_content_charset("utf-8"), "replace"
-            )
+        if part.get_content_type() in PARTS:
+            files.append((part.get_content_type(), _fields(part)))
+        elif isinstance(name, str) and part.get_filename() is None:
+            found[name] = _decoded(part)
     if not found:
         raise ValueError("the form has no fields")
-    return found
+    return {**found, REPORT: report_of(files)}
 
 
 def reply(mail: Mail) -> Event:
-    """What this mail reports: a reply in a person's own words, or that a machine answered, with the reason.
+    """What this mail reports: a reply in a person's own words, or that a machine answered, with the reason; or what a
+    mail server says of a mail of ours.
 
     `message` is our id where the mail names it; where it does not, `recipient` holds the addresses it was written to,
     one of which may be the signed one that our mail gave for replies.
     """
+    of_a_server = mail.report or (
+        mail.text if mail.first("content-type").lower().startswith("multipart/report") else ""
+    )
+    told = report(of_a_server, _written_at(mail), mail.first("message-id")) if of_a_server else None
+    if told is not None:
+        return told
     machine = not_a_person(mail)
     words = (mail.stripped or own_words(mail.text))[:MOST_WORDS].strip()
     named = " ".join((*mail.headers.get("in-reply-to", ()), *mail.headers.get("references", ())))

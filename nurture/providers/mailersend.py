@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -13,9 +13,9 @@ import httpx
 from nurture.errors import BadSignature, Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address
-from nurture.providers.http import over_http, posted
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address
+from nurture.providers.http import LONGEST_WAIT, over_http, posted, retry_after
 from nurture.providers.signatures import secrets
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -33,6 +33,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "spam_complaint": Kind.COMPLAINED,
     }
 )
+URL = "https://api.mailersend.com"
 TAG = "nid:"
 """How a tag that holds our id begins: MailerSend has no metadata, and hands tags back with every report."""
 NOT_IN_NAMES = str.maketrans("", "", ",;")
@@ -49,14 +50,17 @@ def request(message: Message, account: Account) -> httpx.Request:
         "tags": [f"{TAG}{message.id}"],
         "settings": {"track_clicks": False, "track_opens": False, "track_content": False},
     }
-    # headers of one's own are refused on the smaller plans; this field is documented to comply with RFC 8058
+    # headers of one's own are refused on the smaller plans; this field is said to comply with RFC 8058, and nowhere
+    # that a List-Unsubscribe-Post leaves with it
     if way_out := dict(message.headers).get("List-Unsubscribe"):
         body["list_unsubscribe"] = way_out
     if message.reply_to:
         body["reply_to"] = address(message.reply_to.translate(NOT_IN_NAMES))
-    return posted(
-        f"{account.url or 'https://api.mailersend.com'}/v1/email", body, {"Authorization": f"Bearer {account.key}"}
-    )
+    return posted(f"{account.url or URL}/v1/email", body, _login(account))
+
+
+def _login(account: Account) -> dict[str, str]:
+    return {"Authorization": f"Bearer {account.key}"}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -65,9 +69,19 @@ def receipt(response: httpx.Response) -> str:
 
 
 def judge(response: httpx.Response) -> None:
-    """A good answer may say that our one recipient is on its list of the suppressed; a 421 is maintenance."""
+    """A good answer may say that our one recipient is on its list of the suppressed; a 421 is maintenance.
+
+    Its errors have numbers (https://developers.mailersend.com/general.html#rate-limits and …#validation-errors): of those
+    that are about the account, MS42901 is the day's quota, and MS42207 a sender's domain that is not verified.
+    """
+    words = response.text[:200]
     if response.status_code == httpx.codes.MISDIRECTED_REQUEST:
-        raise Unavailable(f"is under maintenance: {response.text[:200]}", retry_after=60.0)
+        raise Unavailable(f"is under maintenance: {words}", retry_after=60.0)
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and "MS42901" in response.text:
+        wait = retry_after(response, "x-apiquota-reset")
+        raise Unavailable(f"has had the day's requests: {words}", retry_after=wait or LONGEST_WAIT)
+    if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY and "MS42207" in response.text:
+        raise Unavailable(f"does not count the sender's domain as verified: {words}", gate=True)
     if not response.is_success or not response.content:
         return
     try:
@@ -75,7 +89,7 @@ def judge(response: httpx.Response) -> None:
     except (ValueError, LookupError, TypeError, AttributeError):
         return
     if "ALL_SUPPRESSED" in warnings:
-        raise Rejected(f"the address is suppressed at MailerSend: {response.text[:200]}")
+        raise Rejected(f"the address is suppressed at MailerSend: {words}")
 
 
 def verify(hook: Hook, account: Account, now: datetime) -> None:  # noqa: ARG001 - as every check
@@ -110,11 +124,7 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
 
 def question(account: Account) -> httpx.Request:
     """https://developers.mailersend.com/api/v1/api-quota.html: what is left of today."""
-    return httpx.Request(
-        "GET",
-        f"{account.url or 'https://api.mailersend.com'}/v1/api-quota",
-        headers={"Authorization": f"Bearer {account.key}"},
-    )
+    return httpx.Request("GET", f"{account.url or URL}/v1/api-quota", headers=_login(account))
 
 
 def known(response: httpx.Response) -> bool:
@@ -122,12 +132,26 @@ def known(response: httpx.Response) -> bool:
     return response.is_success or response.status_code == httpx.codes.FORBIDDEN
 
 
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://developers.mailersend.com/api/v1/domains.html#get-a-list-of-domains"""
+    return httpx.Request(
+        "GET", f"{account.url or URL}/v1/domains", headers=_login(account), params={"limit": "100"}
+    )  # fmt: skip
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["name"], bool(one["is_verified"])) for one in found["data"]]
+    whole = not (found.get("links") or {}).get("next")
+    return standing.unverified(domain, listed, "https://app.mailersend.com/domains", whole=whole)
+
+
 mailersend = Provider(
     "mailersend",
     over_http(request, receipt, judge),
     verify,
     event=event,
-    abilities=Abilities(batch=500, largest=25_000_000, signs="HMAC-SHA256", covers="the body"),
+    abilities=Abilities(one_click=False, largest=25_000_000, signs="HMAC-SHA256", covers="the body"),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((domains, verified)),
     records=Records(("mlsend", "mlsend2"), "_spf.mailersend.net"),
 )

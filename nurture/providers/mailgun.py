@@ -7,18 +7,19 @@ every mail would use up the account's tags.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 import httpx
 
-from nurture.errors import Unavailable
+from nurture.errors import BadSignature, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, moment
-from nurture.providers.http import LONGEST_WAIT, basic, over_http
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, moment
+from nurture.providers.http import basic, over_http, wait_of
 from nurture.providers.signatures import mailgun_token
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -32,6 +33,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unsubscribed": Kind.UNSUBSCRIBED,
     }
 )
+URL = "https://api.mailgun.net"
 BOTS: Mapping[str, str] = MappingProxyType({"apple": "mpp", "gmail": "proxy_open", "generic": "bot"})
 
 
@@ -46,17 +48,23 @@ def request(message: Message, account: Account) -> httpx.Request:
         "o:tracking-clicks": "no",
         "o:tracking-opens": "no",
         "v:nid": message.id,
+        # else our id stands in the mail once more; X-Mailgun-Sid stays, by which complaints find their way back
+        "o:suppress-headers": "X-Mailgun-Variables",
         **{f"h:{name}": value for name, value in message.headers},
     }
     if message.reply_to:
         fields["h:Reply-To"] = message.reply_to
     return httpx.Request(
         "POST",
-        f"{account.url or 'https://api.mailgun.net'}/v3/{account.domain}/messages",
-        headers={"Authorization": basic("api", account.key)},
+        f"{account.url or URL}/v3/{account.domain}/messages",
+        headers=_login(account),
         # its specification knows multipart only, also where there is no file
         files=[(name, (None, value)) for name, value in fields.items()],
     )
+
+
+def _login(account: Account) -> dict[str, str]:
+    return {"Authorization": basic("api", account.key)}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -69,9 +77,17 @@ def judge(response: httpx.Response) -> None:
         raise Unavailable("only greets us: the url leads nowhere", gate=True)
     if response.status_code == httpx.codes.NOT_FOUND and "domain" in words.lower():
         raise Unavailable(f"does not know the domain: {words}", gate=True)
-    wait = re.search(r"try again after (\d+) sec", words)
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and wait:
-        raise Unavailable(f"asks to slow down: {words}", retry_after=min(float(wait[1]), LONGEST_WAIT))
+    again = re.search(r"try again after (\d+(?= sec)|[^\"]+)", words)
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and again and (wait := wait_of(again[1])):
+        raise Unavailable(f"asks to slow down: {words}", retry_after=wait)
+
+
+def verify(hook: Hook, account: Account, now: datetime) -> None:
+    try:
+        given = hook.json()["signature"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise BadSignature from None
+    mailgun_token(given, account, now)
 
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
@@ -114,8 +130,8 @@ def question(account: Account) -> httpx.Request:
     """
     return httpx.Request(
         "POST",
-        f"{account.url or 'https://api.mailgun.net'}/v3/{account.domain}/messages",
-        headers={"Authorization": basic("api", account.key)},
+        f"{account.url or URL}/v3/{account.domain}/messages",
+        headers=_login(account),
         files=[("o:testmode", (None, "yes"))],
     )
 
@@ -124,14 +140,27 @@ def known(response: httpx.Response) -> bool:
     return response.status_code == httpx.codes.BAD_REQUEST
 
 
+def its_domain(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it sends by the domain of the account
+    """https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/domains: not for a domain's sending key."""
+    return httpx.Request("GET", f"{account.url or URL}/v4/domains/{account.domain}", headers=_login(account))
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    state = found["domain"]["state"]
+    return standing.unverified(
+        account.domain, [(account.domain, state == "active")], "https://app.mailgun.com/mg/sending/domains"
+    )
+
+
 mailgun = Provider(
     "mailgun",
     over_http(request, receipt, judge),
-    mailgun_token,
+    verify,
     event=event,
     abilities=Abilities(largest=25_000_000, signs="HMAC of a token", covers="a token"),
     needs={"key": "the sending key", "domain": "mg.example.com"},
     once=lambda hook: str(hook.json()["signature"]["token"]),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((its_domain, verified)),
     records=Records(spf="mailgun.org"),  # its DKIM keys are named as the account chose
 )

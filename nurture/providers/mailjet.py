@@ -120,7 +120,7 @@ mailjet = Provider(
     basic_auth,
     one_or_many,
     event,
-    Abilities(batch=50, largest=15_000_000, signs="basic auth", covers="a password"),
+    Abilities(largest=15_000_000, signs="basic auth", covers="a password"),
     find=by_search(search, found),
     needs={"key": "PUBLIC:SECRET"},
     ping=ping.over_http(question),

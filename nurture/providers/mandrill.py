@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from email.utils import parseaddr
 from types import MappingProxyType
@@ -20,8 +20,8 @@ import httpx
 from nurture.errors import BadSignature, Rejected, Unavailable, Uncertain
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, moment
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, moment
 from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import secrets
 
@@ -39,6 +39,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "reject": Kind.REJECTED,
     }
 )
+URL = "https://mandrillapp.com"
 # by name: nearly every error is a 500, whether the mail is at fault or the account
 OF_THE_MAIL = ("ValidationError", "Unknown_Template", "Invalid_Reply", "Invalid_Template")
 OF_THE_ACCOUNT = ("Invalid_Key", "PaymentRequired", "Unknown_Subaccount", "ServiceUnavailable")
@@ -68,7 +69,7 @@ def request(message: Message, account: Account) -> httpx.Request:
     if name:
         mail["from_name"] = name
     return posted(
-        f"{account.url or 'https://mandrillapp.com'}/api/1.0/messages/send",
+        f"{account.url or URL}/api/1.0/messages/send",
         {"key": account.key, "message": mail, "async": False},
     )
 
@@ -148,11 +149,21 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what
 
 def question(account: Account) -> httpx.Request:
     """https://mailchimp.com/developer/transactional/api/users/ping/"""
-    return posted(f"{account.url or 'https://mandrillapp.com'}/api/1.0/users/ping2", {"key": account.key})
+    return posted(f"{account.url or URL}/api/1.0/users/ping2", {"key": account.key})
 
 
 def known(response: httpx.Response) -> bool:
     return response.is_success and "PONG" in response.text
+
+
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://mailchimp.com/developer/transactional/api/senders/list-sender-domains/"""
+    return posted(f"{account.url or URL}/api/1.0/senders/domains", {"key": account.key})
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["domain"], bool(one["valid_signing"])) for one in found]
+    return standing.unverified(domain, listed, "https://mandrillapp.com/settings/sending-domains")
 
 
 mandrill = Provider(
@@ -163,5 +174,6 @@ mandrill = Provider(
     event,
     Abilities(largest=25_000_000, signs="HMAC-SHA1 over the address and the form", covers="the body"),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((domains, verified)),
     records=Records(("mte1", "mte2", "mandrill"), "spf.mandrillapp.com"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -12,8 +12,8 @@ import httpx
 from nurture.errors import DeliveryError, Rejected, Unavailable, Uncertain
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark
 from nurture.providers.http import by_search, many_over_http, over_http, posted
 from nurture.providers.signatures import basic_auth
 
@@ -52,22 +52,27 @@ BOUNCES: Mapping[str, Kind] = MappingProxyType(
 )
 URL = "https://api.postmarkapp.com"
 TIMES = ("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")
-NOT_OURS = {10: "a bad token", 100: "maintenance", 405: "no credits", 411: "a closed account", 412: "a held account",
-            413: "an account under review", 429: "too many requests"}  # fmt: skip
-"""Error codes that say nothing of the message: it was not taken, and others would not be either."""
+NOT_OURS = {10: "a bad token", 100: "maintenance", 400: "the sender's address or domain is not known there",
+            401: "the sender's address or domain is not confirmed there", 405: "no credits", 411: "a closed account",
+            412: "a held account", 413: "an account under review", 429: "too many requests",
+            1235: "no such message stream", 1236: "this message stream sends nothing"}  # fmt: skip
+"""Error codes that say nothing of the message: it was not taken, and others would not be either.
+
+https://postmarkapp.com/developer/api/overview#error-codes
+"""
 
 
 def request(message: Message, account: Account) -> httpx.Request:
-    return posted(f"{account.url or URL}/email", _body(message), _login(account))
+    return posted(f"{account.url or URL}/email", _body(message, account), _login(account))
 
 
 def request_many(messages: Sequence[Message], account: Account) -> httpx.Request:
     """https://postmarkapp.com/developer/api/email-api#send-batch-emails: each of the answers is of one mail, in order."""
-    bodies = [_body(message) for message in messages]
+    bodies = [_body(message, account) for message in messages]
     return posted(f"{account.url or URL}/email/batch", bodies, _login(account))
 
 
-def _body(message: Message) -> dict[str, Any]:
+def _body(message: Message, account: Account) -> dict[str, Any]:
     body: dict[str, Any] = {
         "From": message.sender,
         "To": message.to,
@@ -81,6 +86,8 @@ def _body(message: Message) -> dict[str, Any]:
     }
     if message.reply_to:
         body["ReplyTo"] = message.reply_to
+    if account.stream:  # else the server's default transactional stream
+        body["MessageStream"] = account.stream
     return body
 
 
@@ -167,9 +174,38 @@ def question(account: Account) -> httpx.Request:
     """https://postmarkapp.com/developer/api/server-api: the server whose token this is."""
     return httpx.Request(
         "GET",
-        f"{account.url or 'https://api.postmarkapp.com'}/server",
-        headers={"X-Postmark-Server-Token": account.key, "Accept": "application/json"},
+        f"{account.url or URL}/server",
+        headers=_login(account),
     )
+
+
+def opens(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    if found["TrackOpens"]:  # links need no look: what a mail says of them goes before the server's setting
+        where = "https://account.postmarkapp.com, the server's settings"
+        yield Remark("adds a picture to every mail, whatever a mail asks for", f"turn open tracking off: {where}")
+
+
+def stream(account: Account, domain: str) -> httpx.Request | None:  # noqa: ARG001 - it is the server's
+    """https://postmarkapp.com/developer/api/message-streams-api#list-message-streams"""
+    if not account.stream:
+        return None
+    return httpx.Request("GET", f"{account.url or URL}/message-streams", headers=_login(account))
+
+
+def streams(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    ours = next((one for one in found["MessageStreams"] if one["ID"] == account.stream), None)
+    if ours is None:
+        known = ", ".join(str(one["ID"]) for one in found["MessageStreams"])
+        yield Remark(
+            f"has no message stream {account.stream} on this server",
+            f"set NURTURE_PROVIDERS__POSTMARK__STREAM to one of {known}",
+        )
+    elif (ours.get("SubscriptionManagementConfiguration") or {}).get("UnsubscribeHandlingType") == "Postmark":
+        mend = "https://postmarkapp.com/support/article/managing-your-own-unsubscribe-process"
+        yield Remark(
+            f"adds a way out of its own to mail of the stream {account.stream}, beside ours",
+            f"let its support change that: {mend}",
+        )
 
 
 postmark = Provider(
@@ -179,7 +215,9 @@ postmark = Provider(
     event=event,
     abilities=Abilities(batch=500, largest=10_000_000, signs="basic auth", covers="a password"),
     find=by_search(search, found),
-    connect_many=many_over_http(request_many, receipts),
+    connect_many=many_over_http(request_many, receipts, judge),
+    takes=("stream",),
     ping=ping.over_http(question),
+    standing=standing.over_http((lambda account, _: question(account), opens), (stream, streams)),
     records=Records(spf="spf.mtasv.net"),  # its DKIM keys are named after the day they were made
 )

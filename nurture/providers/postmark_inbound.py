@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 from nurture.journey.events import Event
 from nurture.providers.base import Abilities, Hook, Provider
-from nurture.providers.inbound import LARGEST, Mail, addresses, headers_of, no_connection, reply
+from nurture.providers.inbound import LARGEST, Mail, addresses, headers_of, no_connection, reply, report_of
+from nurture.providers.reports import PARTS
 from nurture.providers.signatures import basic_auth
 
 
@@ -24,7 +26,15 @@ def event(item: Any, hook: Hook) -> Event:  # noqa: ANN401, ARG001 - what a vend
             to=addresses(str(item.get("OriginalRecipient") or ""), *written_to),
             text=str(item.get("TextBody") or ""),
             stripped=str(item.get("StrippedTextReply") or ""),
+            report=_report(item),
         )
+    )
+
+
+def _report(item: Any) -> str:  # noqa: ANN401 - as above
+    files = [(str(one["ContentType"]).partition(";")[0].lower(), one) for one in item.get("Attachments") or ()]
+    return report_of(
+        (kind, b64decode(one["Content"]).decode("utf-8", "replace")) for kind, one in files if kind in PARTS
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
@@ -12,9 +13,9 @@ import httpx
 from nurture.errors import DeliveryError, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records
-from nurture.providers.http import many_over_http, over_http, posted
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark
+from nurture.providers.http import LONGEST_WAIT, key_in_use, many_over_http, over_http, posted
 from nurture.providers.signatures import standard_webhooks
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -32,6 +33,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 URL = "https://api.resend.com"
+SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList"})
+"""Sub-types of a bounce of long ago, as SES under it names them: this mail was held back, no mailbox refused it."""
 
 
 def request(message: Message, account: Account) -> httpx.Request:
@@ -47,8 +50,13 @@ def request_many(messages: Sequence[Message], account: Account) -> httpx.Request
     return posted(
         f"{account.url or URL}/emails/batch",
         [_body(message) for message in messages],
-        {"Authorization": f"Bearer {account.key}"},
+        {"Authorization": f"Bearer {account.key}", "Idempotency-Key": _key_of(messages)},
     )
+
+
+def _key_of(messages: Sequence[Message]) -> str:
+    """One for the call (https://resend.com/changelog/batch-idempotency-keys): the same mails in their order, the same key."""
+    return sha256("\n".join(message.key for message in messages).encode()).hexdigest()
 
 
 def _body(message: Message) -> dict[str, Any]:
@@ -75,12 +83,11 @@ def receipts(response: httpx.Response) -> list[str | DeliveryError]:
 
 
 def judge(response: httpx.Response) -> None:
-    """A 409 is about the key: the first request is still at work, or its bytes were others."""
+    """A 409 is about the key, and a 429 may be about the day or the month (https://resend.com/docs/api-reference/errors)."""
     if response.status_code == httpx.codes.CONFLICT:
-        at_work = "concurrent" in response.text
-        raise Unavailable(
-            f"knows this key: {response.text[:200]}", retry_after=5.0 if at_work else None, gate=not at_work
-        )
+        raise key_in_use(response, at_work="concurrent" in response.text)
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and "quota_exceeded" in response.text:
+        raise Unavailable(f"has sent all that its plan allows: {response.text[:200]}", retry_after=LONGEST_WAIT)
 
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a vendor posts has no type
@@ -91,6 +98,8 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a vendo
     # only a bounce that is known to be for good ends a person's mail; older hooks had no type, and told only of those
     if kind is Kind.BOUNCED and bounce.get("type", "Permanent") != "Permanent":
         kind = Kind.SOFT_BOUNCED
+    if bounce.get("subType") in SUPPRESSED:
+        kind = Kind.REJECTED
     return Event(
         kind=kind,
         at=datetime.fromisoformat(item["created_at"]).astimezone(UTC),
@@ -120,6 +129,21 @@ def question(account: Account) -> httpx.Request:
     )
 
 
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    """Each part of a domain is one of its own there. Other words than these may be about receiving, not sending."""
+    listed = {one["name"].lower(): one for one in found["data"]}
+    ours, where = listed.get(domain), "https://resend.com/domains"
+    known = [(name, one["status"] not in ("not_started", "pending", "failed")) for name, one in listed.items()]
+    yield from standing.unverified(domain, known, where, whole=not found.get("has_more"))
+    if ours and ours.get("click_tracking"):
+        yield Remark(f"leads the links of mail from {domain} through itself, so people and machines count twice",
+                     f"turn click tracking off for it: {where}")  # fmt: skip
+    if ours and ours.get("open_tracking"):
+        yield Remark(
+            f"adds a picture that counts who opens mail from {domain}", f"turn open tracking off for it: {where}"
+        )
+
+
 def known(response: httpx.Response) -> bool:
     """A key that may only send is told so, which a wrong one is not (https://resend.com/docs/api-reference/errors)."""
     return response.is_success or "restricted_api_key" in response.text
@@ -138,7 +162,8 @@ resend = Provider(
         signs="Standard Webhooks (HMAC)",
         covers="the body and its time",
     ),
-    connect_many=many_over_http(request_many, receipts),
+    connect_many=many_over_http(request_many, receipts, judge),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((lambda account, _: question(account), verified)),
     records=Records(("resend",), "amazonses.com"),
 )

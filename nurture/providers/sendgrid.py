@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,10 +11,12 @@ import httpx
 
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address, moment
 from nurture.providers.http import over_http, posted
 from nurture.providers.signatures import ecdsa
+
+log = logging.getLogger("nurture.hooks")
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -29,6 +32,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "group_unsubscribe": Kind.UNSUBSCRIBED,
     }
 )
+URL = "https://api.sendgrid.com"
 
 
 def request(message: Message, account: Account) -> httpx.Request:
@@ -55,9 +59,11 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["reply_to"] = address(message.reply_to)
-    return posted(
-        f"{account.url or 'https://api.sendgrid.com'}/v3/mail/send", body, {"Authorization": f"Bearer {account.key}"}
-    )
+    return posted(f"{account.url or URL}/v3/mail/send", body, _login(account))
+
+
+def _login(account: Account) -> dict[str, str]:
+    return {"Authorization": f"Bearer {account.key}"}
 
 
 def receipt(response: httpx.Response) -> str:
@@ -66,6 +72,9 @@ def receipt(response: httpx.Response) -> str:
 
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
+    if item["event"] == "account_status_change":  # of nobody's mail: a suspended account hears of it here first
+        log.warning("SendGrid reports of the account: %s", str(item.get("type"))[:100], extra={"provider": "sendgrid"})
+        return None
     kind = KINDS.get(item["event"], Kind.UNKNOWN)
     if item["event"] == "bounce" and item.get("type") == "blocked":
         kind = Kind.SOFT_BOUNCED
@@ -97,13 +106,22 @@ def may_send(response: httpx.Response) -> bool:
 
 def question(account: Account) -> httpx.Request:
     """https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions: what this key may do."""
-    return httpx.Request(
-        "GET",
-        f"{account.url or 'https://api.sendgrid.com'}/v3/scopes",
-        headers={"Authorization": f"Bearer {account.key}"},
-    )
+    return httpx.Request("GET", f"{account.url or URL}/v3/scopes", headers=_login(account))
 
 
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - its search finds no parent of a domain
+    """https://www.twilio.com/docs/sendgrid/api-reference/domain-authentication/list-all-authenticated-domains"""
+    asked = {"limit": str(MOST_LISTED)}
+    return httpx.Request("GET", f"{account.url or URL}/v3/whitelabel/domains", headers=_login(account), params=asked)
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    listed = [(one["domain"], bool(one["valid"])) for one in found]
+    whole = len(listed) < MOST_LISTED
+    return standing.unverified(domain, listed, "https://app.sendgrid.com/settings/sender_auth", whole=whole)
+
+
+MOST_LISTED = 50
 sendgrid = Provider(
     "sendgrid",
     over_http(request, receipt),
@@ -112,5 +130,6 @@ sendgrid = Provider(
     event,
     Abilities(largest=30_000_000, signs="ECDSA", covers="the body and its time"),
     ping=ping.over_http(question, may_send),
+    standing=standing.over_http((domains, verified)),
     records=Records(("s1", "s2"), "sendgrid.net"),
 )

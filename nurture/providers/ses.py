@@ -6,7 +6,7 @@ Its reports come by SNS: https://docs.aws.amazon.com/ses/latest/dg/event-publish
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import formataddr, parseaddr
 from types import MappingProxyType
@@ -17,8 +17,8 @@ import httpx
 from nurture.errors import Rejected, Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Remark
 from nurture.providers.http import LONGEST_WAIT, over_http, posted
 from nurture.providers.sigv4 import authorization
 from nurture.providers.sns import Sns
@@ -65,10 +65,13 @@ def request(message: Message, account: Account) -> httpx.Request:
     }
     if message.reply_to:
         body["ReplyToAddresses"] = [_named(message.reply_to)]
-    url = f"{account.url or f'https://email.{account.region}.amazonaws.com'}/v2/email/outbound-emails"
-    asked = posted(url, body)
+    asked = posted(f"{_host(account)}/v2/email/outbound-emails", body)
     asked.headers.update(authorization(asked, account.key, account.region, "ses", datetime.now(UTC)))
     return asked
+
+
+def _host(account: Account) -> str:
+    return account.url or f"https://email.{account.region}.amazonaws.com"
 
 
 def _named(text: str) -> str:
@@ -146,8 +149,7 @@ def _reason(what: Mapping[str, Any]) -> str:
 
 def question(account: Account) -> httpx.Request:
     """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html"""
-    url = f"{account.url or f'https://email.{account.region}.amazonaws.com'}/v2/email/account"
-    asked = httpx.Request("GET", url)
+    asked = httpx.Request("GET", f"{_host(account)}/v2/email/account")
     asked.headers.update(authorization(asked, account.key, account.region, "ses", datetime.now(UTC)))
     return asked
 
@@ -157,6 +159,20 @@ def may_send(response: httpx.Response) -> bool:
     if response.status_code == httpx.codes.FORBIDDEN:
         return "AccessDenied" in response.headers.get("x-amzn-errortype", "") + response.text
     return response.is_success and response.json().get("SendingEnabled") is not False
+
+
+def identity(account: Account, domain: str) -> httpx.Request | None:
+    """https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html; not there: it may be a parent's."""
+    if not domain:
+        return None
+    asked = httpx.Request("GET", f"{_host(account)}/v2/email/identities/{domain}")
+    asked.headers.update(authorization(asked, account.key, account.region, "ses", datetime.now(UTC)))
+    return asked
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401 - as above
+    where = f"https://{account.region}.console.aws.amazon.com/ses/home#/identities"
+    return standing.unverified(domain, [(domain, bool(found["VerifiedForSendingStatus"]))], where)
 
 
 topic = Sns()
@@ -170,4 +186,5 @@ ses = Provider(
     once=lambda hook: str(hook.json()["MessageId"]),
     greet=topic.greet,
     ping=ping.over_http(question, may_send),
+    standing=standing.over_http((identity, verified)),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ def secrets(account: Account) -> tuple[str, ...]:
     """The account's hook secrets. Without one no hook is believed."""
     found = tuple(secret for secret in account.hook_secrets if secret)
     if not found:
-        name = account.provider.upper()
+        name = account.provider.upper().replace("-", "_")
         raise BadSignature(f"no hook secret is set for {account.provider}; set NURTURE_PROVIDERS__{name}__HOOK_SECRET")
     return found
 
@@ -80,14 +80,13 @@ def _is_signed(public_key: str, signature: bytes, signed: bytes) -> bool:
 RETRIED = timedelta(hours=12)
 
 
-def mailgun_token(hook: Hook, account: Account, now: datetime) -> None:
-    """HMAC-SHA256 over a timestamp and a token that stand in the body beside the report, which is not signed (Mailgun).
+def mailgun_token(given: Mapping[str, object], account: Account, now: datetime) -> None:
+    """HMAC-SHA256 over a timestamp and a token that stand beside the report or the mail, which is not signed (Mailgun).
 
     Mailgun repeats a hook for eight hours and does not say whether it signs it anew. So that whoever saw one token
     cannot use it for another report, a token is good for one hook: `Provider.once`.
     """
     try:
-        given = hook.json()["signature"]
         at, token, signature = (str(given[name]) for name in ("timestamp", "token", "signature"))
         sent = datetime.fromtimestamp(int(at), UTC)
     except (ValueError, LookupError, TypeError, OverflowError, OSError, RecursionError):
@@ -100,10 +99,14 @@ def mailgun_token(hook: Hook, account: Account, now: datetime) -> None:
         raise BadSignature
 
 
-def standard_webhooks(prefix: str = "webhook-") -> Verify:
-    """Standard Webhooks 1.0: HMAC-SHA256 over id, timestamp and raw body, five minutes either way (Svix: `svix-`)."""
+def standard_webhooks(*prefixes: str) -> Verify:
+    """Standard Webhooks 1.0: HMAC-SHA256 over id, timestamp and raw body, five minutes either way.
+
+    `prefixes` are how the three headers may begin, `webhook-` or Svix's `svix-`; all three in the same way.
+    """
 
     def verify(hook: Hook, account: Account, now: datetime) -> None:
+        prefix = next((one for one in prefixes if f"{one}id" in hook.headers), prefixes[0])
         headers = {
             f"webhook-{name}": hook.headers.get(f"{prefix}{name}", "") for name in ("id", "timestamp", "signature")
         }

@@ -6,6 +6,7 @@ After the last line of a mail was sent and before the answer to it was read, nob
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from contextlib import ExitStack
@@ -23,8 +24,10 @@ from weakref import finalize
 from nurture.errors import Rejected, SettingsError, Unavailable, Uncertain
 from nurture.mail.message import Message
 from nurture.providers.base import Account, Provider, Send
+from nurture.providers.session import SecureSession, Session, Wall
 
 TIMEOUT = 20.0
+"""Seconds for one whole mail: connecting, logging in, handing over, and the last answer."""
 IDLE = 30.0
 """Seconds after which a kept connection is opened anew: servers close idle ones without a word."""
 
@@ -32,6 +35,12 @@ IDLE = 30.0
 POLICY = SMTP.clone(max_line_length=990)
 CONFIGURATION = frozenset({421, 454, 530, 534, 535, 538})
 """Answers that speak of our login or the server, not of this mail."""
+
+NO_SUCH_MAILBOX = re.compile(r"^5\d\d[ -]5\.1\.(1|2|3|6|10)\b")
+"""RFC 3463 and RFC 7505: no such mailbox, no such host, no address at all, moved away, a domain that takes no mail."""
+
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
+"""How OpenSSL calls a greeting in plain text where a handshake should begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +85,8 @@ def mime(message: Message) -> EmailMessage:
     return mail
 
 
-def connect(account: Account, transport: object = None) -> Send:  # noqa: ARG001 - SMTP has no httpx transport
-    server = place(account.url)
+def connect(account: Account, transport: Wall | None = None) -> Send:
+    server, wall = place(account.url), transport or Wall(TIMEOUT)
     kept: list[tuple[smtplib.SMTP, float]] = []
 
     def send(message: Message) -> str:
@@ -85,7 +94,8 @@ def connect(account: Account, transport: object = None) -> Send:  # noqa: ARG001
             mail = mime(message).as_bytes()
         except (ValueError, MessageError) as error:
             raise Rejected(f"cannot be written as a mail: {error}") from error
-        session = _session(server, kept)
+        wall.start()
+        session = _session(server, kept, wall)
         try:
             words = _hand_over(session, message, mail)
         except Rejected:  # that was about the mail; the session is as good as before
@@ -106,7 +116,7 @@ def _close(kept: list[tuple[smtplib.SMTP, float]]) -> None:
         kept.pop()[0].close()
 
 
-def _session(server: Place, kept: list[tuple[smtplib.SMTP, float]]) -> smtplib.SMTP:
+def _session(server: Place, kept: list[tuple[smtplib.SMTP, float]], wall: Wall) -> smtplib.SMTP:
     while kept:
         session, used = kept.pop()
         try:
@@ -115,25 +125,34 @@ def _session(server: Place, kept: list[tuple[smtplib.SMTP, float]]) -> smtplib.S
         except (smtplib.SMTPException, OSError):
             pass
         session.close()
-    return _opened(server)
+    return _opened(server, wall)
 
 
-def _opened(server: Place) -> smtplib.SMTP:
+def _opened(server: Place, wall: Wall) -> smtplib.SMTP:
     trust = ssl.create_default_context()
+    where = f"{server.host}:{server.port}"
     with ExitStack() as undo:
         try:
-            if server.secure:
-                session: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=trust)
-            else:
-                session = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
+            session: smtplib.SMTP = (
+                SecureSession(server.host, server.port, wall, trust)
+                if server.secure
+                else Session(server.host, server.port, wall)
+            )
             undo.callback(session.close)
             _logged_in(session, server, trust)
         except smtplib.SMTPAuthenticationError as error:
             raise Unavailable(f"does not accept the login: {_words(error.smtp_error)}", gate=True) from error
         except UnicodeError:  # its own words would show the password
             raise Unavailable("the user or the password has letters beyond ASCII", gate=True) from None
+        except ssl.SSLCertVerificationError as error:
+            why = f"{where} shows a certificate that proves nothing: {error.verify_message}"
+            raise Unavailable(why, gate=True) from error
+        except ssl.SSLError as error:
+            if error.reason in NO_TLS:
+                raise Unavailable(f"{where} does not begin with TLS; smtp:// asks for it later", gate=True) from error
+            raise Unavailable(f"{where} cannot be reached: {error}") from error
         except (smtplib.SMTPException, OSError) as error:
-            raise Unavailable(f"{server.host}:{server.port} cannot be reached: {error}") from error
+            raise Unavailable(f"{where} cannot be reached: {error}") from error
         undo.pop_all()
     return session
 
@@ -156,7 +175,8 @@ def _is_here(host: str) -> bool:
 def _hand_over(session: smtplib.SMTP, message: Message, mail: bytes) -> str:
     """MAIL, RCPT, DATA, one by one, since only what comes after the mail's last line is in doubt."""
     try:
-        _wants(session.mail(parseaddr(message.sender)[1], _options(session, message)), 250)
+        options = _options(session, message)
+        _wants(session.mail(parseaddr(message.sender)[1], options), 250, of_us=not options)
         _wants(session.rcpt(message.to), 250, 251)
         session.putcmd("data")
         _wants(session.getreply(), 354)
@@ -168,6 +188,8 @@ def _hand_over(session: smtplib.SMTP, message: Message, mail: bytes) -> str:
         code, words = session.getreply()
     except (smtplib.SMTPException, OSError) as error:
         raise Uncertain(f"the connection ended after the mail was sent: {error}") from error
+    if not 200 <= code < 600:  # no reply of SMTP at all
+        raise Uncertain(f"the answer after the mail was sent cannot be read: {_words(words)}")
     _wants((code, words), 250)
     return _words(words)
 
@@ -186,16 +208,19 @@ def _beyond_ascii(message: Message) -> bool:
     return not all(address.isascii() for address in addresses)
 
 
-def _wants(reply: tuple[int, bytes], *good: int) -> None:
+def _wants(reply: tuple[int, bytes], *good: int, of_us: bool = False) -> None:
+    """`of_us`: what is refused here is our sender, so that other mail of ours would not go either."""
     code, words = reply
     if code in good:
         return
     said = f"{code} {_words(words)}"
     if code in CONFIGURATION:
         raise Unavailable(said, gate=code not in (421, 454))
-    if 400 <= code < 500:
+    if not 500 <= code < 600:
         raise Unavailable(said)
-    raise Rejected(said)
+    if of_us:
+        raise Unavailable(f"does not take mail from this sender: {said}", gate=True)
+    raise Rejected(f"the mailbox does not exist: {said}" if NO_SUCH_MAILBOX.match(said) else said)
 
 
 def _words(reply: bytes | str) -> str:
@@ -205,7 +230,9 @@ def _words(reply: bytes | str) -> str:
 
 def ping(account: Account, transport: object = None) -> None:  # noqa: ARG001 - SMTP has no httpx transport
     """Opens a session, logs in, and leaves."""
-    _opened(place(account.url)).close()
+    wall = Wall(TIMEOUT)
+    wall.start()
+    _opened(place(account.url), wall).close()
 
 
 smtp = Provider("smtp", connect, needs=MappingProxyType({"url": "smtp://user:password@host:587"}), ping=ping)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -12,9 +12,9 @@ import httpx
 from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
-from nurture.providers import ping
-from nurture.providers.base import Abilities, Account, Hook, Provider, Records, address, moment
-from nurture.providers.http import over_http, posted, retry_after
+from nurture.providers import ping, standing
+from nurture.providers.base import Abilities, Account, Hook, Provider, Records, Remark, address, moment
+from nurture.providers.http import key_in_use, over_http, posted, reset
 from nurture.providers.signatures import basic_auth
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -45,6 +45,7 @@ BOUNCES: Mapping[str, Kind] = MappingProxyType(
     }
 )
 SENDING_LIMIT = 420
+URL = "https://api.sparkpost.com"
 
 
 def request(message: Message, account: Account) -> httpx.Request:
@@ -69,7 +70,7 @@ def request(message: Message, account: Account) -> httpx.Request:
         "content": content,
     }
     return posted(
-        f"{account.url or 'https://api.sparkpost.com'}/api/v1/transmissions",
+        f"{account.url or URL}/api/v1/transmissions",
         body,
         {"Authorization": account.key, "Idempotency-Key": message.key},  # the bare key: it has no scheme
     )
@@ -87,13 +88,10 @@ def judge(response: httpx.Response) -> None:
     bytes were others.
     """
     if response.status_code == httpx.codes.CONFLICT:
-        at_work = "1601" in response.text
-        raise Unavailable(
-            f"knows this key: {response.text[:200]}", retry_after=5.0 if at_work else None, gate=not at_work
-        )
+        raise key_in_use(response, at_work="1601" in response.text)
     if response.status_code == SENDING_LIMIT:
         raise Unavailable(
-            f"the account's sending limit is reached: {response.text[:200]}", retry_after=retry_after(response) or 60.0
+            f"the account's sending limit is reached: {response.text[:200]}", retry_after=reset(response) or 60.0
         )
 
 
@@ -137,14 +135,23 @@ def _time(text: str | int) -> datetime:
 
 def question(account: Account) -> httpx.Request:
     """https://developers.sparkpost.com/api/account/"""
-    return httpx.Request(
-        "GET", f"{account.url or 'https://api.sparkpost.com'}/api/v1/account", headers={"Authorization": account.key}
-    )
+    return httpx.Request("GET", f"{account.url or URL}/api/v1/account", headers={"Authorization": account.key})
 
 
 def known(response: httpx.Response) -> bool:
     """A key without this permission is told so with a 403, which a wrong one is not."""
     return response.is_success or response.status_code == httpx.codes.FORBIDDEN
+
+
+def domains(account: Account, domain: str) -> httpx.Request:  # noqa: ARG001 - it lists all
+    """https://developers.sparkpost.com/api/sending-domains/#sending-domains-get-list-all-sending-domains"""
+    return httpx.Request("GET", f"{account.url or URL}/api/v1/sending-domains", headers={"Authorization": account.key})
+
+
+def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # noqa: ANN401, ARG001 - as above
+    known = [(one["domain"], one["status"]) for one in found["results"]]
+    listed = [(name, status["ownership_verified"] and status["dkim_status"] == "valid") for name, status in known]
+    return standing.unverified(domain, listed, "https://app.sparkpost.com/domains/list/sending")
 
 
 sparkpost = Provider(
@@ -161,5 +168,6 @@ sparkpost = Provider(
         covers="a password",
     ),
     ping=ping.over_http(question, known),
+    standing=standing.over_http((domains, verified)),
     records=Records(spf="sparkpostmail.com"),
 )

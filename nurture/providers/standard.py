@@ -19,6 +19,8 @@ from nurture.providers.base import Abilities, Hook, Provider, Told, sends_nothin
 from nurture.providers.signatures import standard_webhooks
 
 OF_A_MAIL = "email."
+PREFIXES = ("webhook-", "svix-")
+"""How the headers begin: services that post through Svix have its own names for them."""
 
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a service posts has no type
@@ -28,7 +30,7 @@ def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a servi
     return Event(
         kind=Kind(kind) if kind in REPORTED else Kind.UNKNOWN,
         at=_time(item),
-        id=hook.headers.get("webhook-id", ""),
+        id=_id(hook),
         message=str(data["message"]),
         recipient=str(data.get("email") or ""),
         url=str(data.get("url") or ""),
@@ -53,7 +55,11 @@ def told(item: Any, hook: Hook) -> Told | None:  # noqa: ANN401 - what a service
     email = data.pop("email", "")
     if not isinstance(email, str) or not email:
         raise Refused(f"'{item['type']}' names no person: its data needs an email")
-    return Told(email, item["type"], _time(item), hook.headers.get("webhook-id", ""), data)
+    return Told(email, item["type"], _time(item), _id(hook), data)
+
+
+def _id(hook: Hook) -> str:
+    return next((hook.headers[f"{prefix}id"] for prefix in PREFIXES if f"{prefix}id" in hook.headers), "")
 
 
 def _time(item: Any) -> datetime:  # noqa: ANN401 - as above
@@ -64,7 +70,7 @@ def _time(item: Any) -> datetime:  # noqa: ANN401 - as above
 standard = Provider(
     "standard",
     sends_nothing,
-    standard_webhooks(),
+    standard_webhooks(*PREFIXES),
     event=event,
     told=told,
     abilities=Abilities(signs="Standard Webhooks (HMAC)", covers="the body and its time"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from nurture.providers import PROVIDERS
-from nurture.providers.base import Provider, sends_nothing
+from nurture.providers.base import Abilities, Provider, sends_nothing
 
-HEAD = ("provider", "a key makes a retry safe", "can be asked for a mail", "its tracking is off", "unsubscribe headers",
-        "largest mail", "hooks are checked by", "which covers")  # fmt: skip
+HEAD = ("provider", "a key makes a retry safe", "can be asked for a mail", "many in one call", "its tracking is off",
+        "unsubscribe headers", "largest mail", "hooks are checked by", "which covers")  # fmt: skip
 
 
 def table() -> str:
@@ -20,17 +20,24 @@ def table() -> str:
 def _row(provider: Provider) -> tuple[str, ...]:
     can = provider.abilities
     if provider.connect is sends_nothing:
-        return (f"`{provider.name}`", "it only reports", "", "", "", "", can.signs, can.covers)
+        return (f"`{provider.name}`", "it only reports", "", "", "", "", "", can.signs, can.covers)
     return (
         f"`{provider.name}`",
         f"for {_span(can.key_life)}" if can.key_life else "no",
         _search(provider),
+        f"{can.batch}" if can.batch > 1 else "no",
         "for each mail" if can.quiet else "by a setting of the account",
-        "its own, unless the account says otherwise" if can.own_way_out else "ours",
+        _way_out(can),
         f"{can.largest // 1_000_000} MB",
         (can.signs or "a signature") if provider.verify else "no hooks",
         can.covers if provider.verify else "",
     )
+
+
+def _way_out(can: Abilities) -> str:
+    if can.own_way_out:
+        return "its own, unless the account says otherwise"
+    return "ours" if can.one_click else "ours; one click is not documented"
 
 
 def _search(provider: Provider) -> str:

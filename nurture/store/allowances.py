@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from nurture.store import fuse_tables
-from nurture.store.dialect import chunks, insert
+from nurture.store.dialect import among, chunks, insert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 table = fuse_tables.allowance
 c = table.c
+USED = select(c.subscriber, c.slot, c.message).where(c.day == bindparam("day")).where(c.subscriber.in_(among("people")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ def take(tx: Connection, wanted: Sequence[Wanted], budget: int) -> set[str]:
     for day in {one.day for one in wanted}:
         people = sorted({one.subscriber for one in wanted if one.day == day})
         for some in chunks(people):
-            query = select(c.subscriber, c.slot, c.message).where(c.day == day).where(c.subscriber.in_(some))
-            for subscriber, slot, message in tx.execute(query):
+            for subscriber, slot, message in tx.execute(USED, {"day": day, "people": some}):
                 used[day, subscriber].add(slot)
                 within |= {message} & asked
     rows = []

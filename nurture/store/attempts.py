@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import and_, bindparam, func, null, or_, select, update
 
 from nurture.journey.enrollment import Enrollment, Granted, Invited, Subscriber
 from nurture.journey.ledger import RANK, State
-from nurture.language.signups import confirms
+from nurture.language.theirs import ours
 from nurture.store import allowances, enrollments, friends, offers, pauses, people, tables
-from nurture.store.dialect import chunks, insert, locked
+from nurture.store.dialect import among, chunks, insert, locked_once
 from nurture.store.messages import CLAIMED, LEAVING, PLANNED, SENDING, Row, by_ids, lock_places
 
 if TYPE_CHECKING:
@@ -27,8 +27,49 @@ if TYPE_CHECKING:
 table = tables.message
 c = table.c
 NO_LINK = Invited()
+TO_CLAIM = select(c.id).where(LEAVING).where(c.due_at <= bindparam("now"))
+IN_TURN = TO_CLAIM.order_by(c.due_at, c.id).limit(bindparam("limit"))
+BUT_FOR = TO_CLAIM.where(c.sequence.not_in(among("paused"))).order_by(c.due_at, c.id).limit(bindparam("limit"))
+OWN = (c.id, c.token, c.attempt, c.sequence, c.step, c.target, c.provider, c.uncertain, tables.payload.c.frozen)
+WITH_THEIR_PERSON = (
+    select(*OWN, *enrollments.COLUMNS, *people.COLUMNS)
+    .join(tables.enrollment, tables.enrollment.c.id == c.enrollment)
+    .join(tables.subscriber, tables.subscriber.c.id == c.subscriber)
+    .outerjoin(tables.payload, tables.payload.c.message == c.id)
+    .where(c.id.in_(among("ids")))
+)
+OURS = (
+    select(
+        c.id, c.token, c.lease_until, c.step, c.uncertain, tables.pause.c.name, tables.subscriber.c.status,
+        tables.enrollment.c.phase, tables.enrollment.c.step, c.sequence, tables.subscriber.c.id,
+    )
+    .join(tables.enrollment, tables.enrollment.c.id == c.enrollment)
+    .join(tables.subscriber, tables.subscriber.c.id == c.subscriber)
+    .outerjoin(
+        tables.pause, or_(tables.pause.c.name == c.sequence, tables.pause.c.name.in_(sorted(pauses.EVERYTHING)))
+    )
+    .where(c.id.in_(among("ids")))
+    .where(c.state == CLAIMED)
+)  # fmt: skip
+TOKENS = select(c.id, c.token).where(c.id.in_(among("ids")))
+CHANGE = update(table).where(c.id == bindparam("number"))
+# a claimed row comes back by itself when its lease is over: that is when it is due again
+CLAIM = (
+    update(table)
+    .where(c.id.in_(among("ids")))
+    .values(
+        state=CLAIMED, token=c.token + 1, owner=bindparam("by"), lease_until=bindparam("until", type_=c.due_at.type),
+        due_at=bindparam("until", type_=c.due_at.type),
+    )
+)  # fmt: skip
+BEGIN = CHANGE.values(
+    state=SENDING, attempt=c.attempt + 1, started_at=bindparam("began", type_=c.due_at.type),
+    first_attempt_at=func.coalesce(c.first_attempt_at, bindparam("began", type_=c.due_at.type)),
+    deadline=bindparam("ends", type_=c.due_at.type), due_at=null(), provider=bindparam("through"),
+    key=bindparam("known_by"), subject=bindparam("about"), target=bindparam("leads_to"),
+)  # fmt: skip
 CONFIRMING = (people.UNCONFIRMED, "unsubscribed")
-"""Who may yet be asked whether it was they who signed up."""
+"""Who may yet be asked whether it was they who signed up, or who asked for what is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,46 +130,28 @@ def claim(
     tx: Connection, now: datetime, *, lease: timedelta, owner: str, limit: int, paused: Collection[str]
 ) -> list[Claimed]:
     """Take messages that are due, or whose claim has run out. Nobody else gets them while the lease lives."""
-    query = select(c.id).where(LEAVING).where(c.due_at <= now)
-    if paused:
-        query = query.where(c.sequence.not_in(list(paused)))
-    ids = list(tx.execute(locked(tx, query.order_by(c.due_at, c.id).limit(limit), of=[table], skip=True)).scalars())
+    query = locked_once(tx, BUT_FOR if paused else IN_TURN, table, skip=True)
+    given = {"now": now, "limit": limit, **({"paused": sorted(paused)} if paused else {})}
+    ids = list(tx.execute(query, given).scalars())
     if not ids:
         return []
     claimed: list[Claimed] = []
     for some in chunks(ids):
-        # a claimed row comes back by itself when its lease is over: that is when it is due again
-        values = {
-            "state": CLAIMED,
-            "token": c.token + 1,
-            "owner": owner,
-            "lease_until": now + lease,
-            "due_at": now + lease,
-        }
-        tx.execute(update(table).where(c.id.in_(some)).values(values))
+        tx.execute(CLAIM, {"ids": some, "by": owner, "until": now + lease})
         claimed += _claimed(tx, some)
     order = {number: place for place, number in enumerate(ids)}
     return sorted(claimed, key=lambda one: order[one.id])
 
 
 def _claimed(tx: Connection, ids: Sequence[str]) -> list[Claimed]:
-    place, person = tables.enrollment, tables.subscriber
-    own = (c.id, c.token, c.attempt, c.sequence, c.step, c.target, c.provider, c.uncertain, tables.payload.c.frozen)
-    query = (
-        select(*own, *enrollments.COLUMNS, *people.COLUMNS)
-        .join(place, place.c.id == c.enrollment)
-        .join(person, person.c.id == c.subscriber)
-        .outerjoin(tables.payload, tables.payload.c.message == c.id)
-        .where(c.id.in_(ids))
-    )
-    middle = len(own) + enrollments.WIDTH
+    middle = len(OWN) + enrollments.WIDTH
     claimed = [
         Claimed(
             *row[:9],
-            enrollments.as_enrollment(row[len(own) : middle]),
+            enrollments.as_enrollment(row[len(OWN) : middle]),
             people.as_subscriber(row[middle:]),
         )
-        for row in tx.execute(query)
+        for row in tx.execute(WITH_THEIR_PERSON, {"ids": ids})
     ]
     made = offers.of_passes(tx, [one.enrollment.id for one in claimed if one.enrollment.offers])
     claimed = [replace(one, offers=made[one.enrollment.id]) if one.enrollment.id in made else one for one in claimed]
@@ -175,20 +198,12 @@ def begin(
         frozen = [{"message": n, "frozen": by_id[n].frozen} for n in go if by_id[n].frozen is not None]
         if frozen:
             tx.execute(insert(tx, tables.payload).on_conflict_do_nothing(index_elements=["message"]), frozen)
-        changing = update(table).where(c.id == bindparam("number"))
         tx.execute(
-            changing.values(
-                state=SENDING,
-                attempt=c.attempt + 1,
-                started_at=now,
-                first_attempt_at=_first(now),
-                deadline=deadline,
-                due_at=None,
-            ),
+            BEGIN,
             [
                 {
-                    "number": n, "provider": by_id[n].provider, "key": by_id[n].key, "subject": by_id[n].subject,
-                    "target": by_id[n].target,
+                    "number": n, "through": by_id[n].provider, "known_by": by_id[n].key, "about": by_id[n].subject,
+                    "leads_to": by_id[n].target, "began": now, "ends": deadline,
                 }
                 for n in go
             ],
@@ -204,7 +219,7 @@ def begin(
 
 def _may_have(status: str, sequence: str) -> bool:
     """Whether mail of this sequence may go to them. That which asks whether it was them goes to who left as well."""
-    return status == "active" or (status in CONFIRMING and confirms(sequence))
+    return status == "active" or (status in CONFIRMING and ours(sequence))
 
 
 def _hold_for_the_day(tx: Connection, over: Sequence[Begin], budget: int) -> None:
@@ -212,27 +227,9 @@ def _hold_for_the_day(tx: Connection, over: Sequence[Begin], budget: int) -> Non
     postpone(tx, [(one.id, one.token, one.tomorrow, why) for one in over if one.tomorrow is not None])
 
 
-def _first(now: datetime) -> Any:  # noqa: ANN401 - a piece of SQL
-    return func.coalesce(c.first_attempt_at, literal(now, c.first_attempt_at.type))
-
-
 def _ours(tx: Connection, ids: Sequence[str]) -> list[Sequence[Any]]:
-    place, person, pause = tables.enrollment, tables.subscriber, tables.pause
-    found: list[Sequence[Any]] = []
-    for some in chunks(ids):
-        query = (
-            select(
-                c.id, c.token, c.lease_until, c.step, c.uncertain, pause.c.name, person.c.status, place.c.phase,
-                place.c.step, c.sequence, person.c.id,
-            )
-            .join(place, place.c.id == c.enrollment)
-            .join(person, person.c.id == c.subscriber)
-            .outerjoin(pause, or_(pause.c.name == c.sequence, pause.c.name.in_(pauses.EVERYTHING)))
-            .where(c.id.in_(some))
-            .where(c.state == CLAIMED)
-        )  # fmt: skip
-        found += tx.execute(locked(tx, query, of=[table, place, person], skip=False)).all()
-    return found
+    query = locked_once(tx, OURS, table, tables.enrollment, tables.subscriber, skip=False)
+    return [row for some in chunks(ids) for row in tx.execute(query, {"ids": some})]
 
 
 def postpone(tx: Connection, rows: Sequence[tuple[str, int, datetime, str]]) -> None:
@@ -284,9 +281,7 @@ def finish(tx: Connection, outcomes: Sequence[Outcome]) -> list[Row]:
         if holds or (outcome.state is State.SENT and RANK[State.SENT] > RANK[row.state]):
             changed.append(outcome)
     if changed:
-        tx.execute(
-            update(table).where(c.id == bindparam("number")), [_after(one, now_known[one.id]) for one in changed]
-        )  # fmt: skip
+        tx.execute(CHANGE, [_after(one, now_known[one.id]) for one in changed])
     return [
         replace(
             now_known[one.id], state=one.state, provider_id=one.provider_id or now_known[one.id].provider_id,
@@ -310,7 +305,4 @@ def _after(outcome: Outcome, before: Row) -> dict[str, Any]:
 
 
 def _tokens(tx: Connection, ids: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for some in chunks(ids):
-        found |= {row.id: row.token for row in tx.execute(select(c.id, c.token).where(c.id.in_(some)))}
-    return found
+    return {row.id: row.token for some in chunks(ids) for row in tx.execute(TOKENS, {"ids": some})}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 deploy, blob = tables.deploy, tables.blob
+LATEST = select(func.max(deploy.c.id))
 
 LOCK = 726584
 """PostgreSQL's advisory lock on which version runs; any number but ours for migrations would do."""
@@ -73,7 +74,7 @@ def following(number: int | None) -> int:
 
 def latest_id(tx: Connection) -> int | None:
     """The number of the running version."""
-    return tx.execute(select(func.max(deploy.c.id))).scalar()
+    return tx.execute(LATEST).scalar()
 
 
 def latest(tx: Connection) -> tuple[int, dict[str, bytes]] | None:

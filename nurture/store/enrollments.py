@@ -12,7 +12,7 @@ from sqlalchemy import Text, and_, bindparam, func, or_, select, type_coerce, up
 
 from nurture.journey.enrollment import Answer, Enrollment, Subscriber
 from nurture.store import people, tables
-from nurture.store.dialect import chunks, insert, locked
+from nurture.store.dialect import among, chunks, insert, locked, locked_once
 from nurture.store.tables import SHARDS, from_micros, to_micros
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ PAGE = 2_000
 PAIRS: Select[Any] = select(*COLUMNS, *people.COLUMNS).join(
     tables.subscriber, tables.subscriber.c.id == table.c.subscriber
 )
+DUE = PAIRS.where(table.c.due_at <= bindparam("now")).order_by(table.c.due_at).limit(bindparam("limit"))
+NEXT_DUE = select(table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at).limit(1)
+BY_ID = PAIRS.where(table.c.id.in_(among("ids"))).order_by(table.c.id)
+SAVE = update(table).where(table.c.id == bindparam("row"))
 
 
 def as_enrollment(row: Sequence[Any]) -> Enrollment:
@@ -131,30 +135,24 @@ def save(tx: Connection, places: Iterable[Enrollment]) -> None:
         for place in places
     ]
     if rows:
-        tx.execute(update(table).where(table.c.id == bindparam("row")), rows)
+        tx.execute(SAVE, rows)
 
 
 def due(tx: Connection, now: datetime, limit: int) -> list[Pair]:
     """Who is due, longest first; locked together with the person, so that two workers never decide for one."""
-    query = PAIRS.where(table.c.due_at <= now).order_by(table.c.due_at).limit(limit)
-    query = locked(tx, query, of=[table, tables.subscriber], skip=True)
-    return [_pair(row) for row in tx.execute(query)]
+    query = locked_once(tx, DUE, table, tables.subscriber, skip=True)
+    return [_pair(row) for row in tx.execute(query, {"now": now, "limit": limit})]
 
 
 def peek(tx: Connection) -> datetime | None:
     """When the next person is due: one look at an index, however many wait."""
-    query = select(table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at).limit(1)
-    return tx.execute(query).scalar()
+    return tx.execute(NEXT_DUE).scalar()
 
 
 def by_ids(tx: Connection, ids: Sequence[int], *, lock: bool = False) -> list[Pair]:
     """Places by their number."""
-    found = []
-    for some in chunks(ids):
-        query = PAIRS.where(table.c.id.in_(some)).order_by(table.c.id)
-        query = locked(tx, query, of=[table, tables.subscriber], skip=False) if lock else query
-        found += [_pair(row) for row in tx.execute(query)]
-    return found
+    query = locked_once(tx, BY_ID, table, tables.subscriber, skip=False) if lock else BY_ID
+    return [_pair(row) for some in chunks(ids) for row in tx.execute(query, {"ids": some})]
 
 
 def of_people(tx: Connection, subscribers: Sequence[int], *, lock: bool) -> list[Pair]:

@@ -66,7 +66,7 @@ class Row:
 
 
 REPORTED = ("key", "message", "provider", "url", "answer", "human", "judged_at")
-UNREPORTED: Mapping[str, Any] = MappingProxyType(
+NOTE = table.insert().values(
     # part of the statement's text, since a bound value costs as much a row as one that differs
     {name: literal_column("NULL" if c[name].nullable else "''") for name in REPORTED}
 )
@@ -136,7 +136,7 @@ def record(tx: Connection, rows: Sequence[Recorded]) -> list[str]:
         (others if said else plain).append(row)
     if plain:
         rest = [{name: value for name, value in row.items() if name not in REPORTED} for row in plain]
-        tx.execute(table.insert().values(dict(UNREPORTED)), rest)
+        tx.execute(NOTE, rest)
     if others:
         tx.execute(table.insert(), others)
     if not reports:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, func, select, update
 
 from nurture.store import people, signup_tables
-from nurture.store.dialect import chunks, insert
+from nurture.store.dialect import among, chunks, insert
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -51,6 +51,7 @@ FRIEND = (
     c.subscriber, c.referral, c.confirmed_at, people.table.c.email, c.engaged_at, c.counted_at, c.refused, c.client,
     c.device,
 )  # fmt: skip
+OF_PEOPLE = select(*LINK).where(link.c.subscriber.in_(among("people")))
 
 
 def give_links(tx: Connection, wanted: Collection[tuple[int, str]]) -> None:
@@ -72,7 +73,7 @@ def of_people(tx: Connection, numbers: Collection[int]) -> dict[tuple[int, str],
     """The links of these people, by (person, sequence)."""
     found = {}
     for some in chunks(sorted(numbers)):
-        for row in tx.execute(select(*LINK).where(link.c.subscriber.in_(some))):
+        for row in tx.execute(OF_PEOPLE, {"people": some}):
             found[row.subscriber, row.sequence] = Referral(*row)
     return found
 
@@ -114,6 +115,12 @@ def erase(tx: Connection, subscriber: int) -> None:
     """The name of this person's links, and by what they were known as somebody's friend. Whom they brought stays."""
     tx.execute(update(link).where(link.c.subscriber == subscriber).values(name=""))
     tx.execute(update(table).where(c.subscriber == subscriber).values(client="", device=""))
+
+
+def allow(tx: Connection, subscriber: int) -> bool:
+    """They count like any other friend; False when they did so before."""
+    done = tx.execute(update(table).where(c.subscriber == subscriber).where(c.refused != "").values(refused=""))
+    return done.rowcount > 0
 
 
 UNCOUNTED = and_(c.engaged_at.is_not(None), c.counted_at.is_(None), c.refused == "")

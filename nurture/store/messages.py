@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, literal_column, or_, select, text, update
 
 from nurture.journey.ledger import State
 from nurture.store import tables
-from nurture.store.dialect import chunks, insert, locked
+from nurture.store.dialect import among, chunks, insert, locked_once
 from nurture.store.tables import SHARDS
 
 if TYPE_CHECKING:
@@ -88,6 +88,16 @@ COLUMNS = (
     c.first_attempt_at, c.started_at, c.sent_at, c.provider, c.provider_id, c.subject, c.target, c.reason,
     c.key, c.looks, c.absent, c.looked_at,
 )  # fmt: skip
+
+BY_ID = select(*COLUMNS).where(c.id.in_(among("ids"))).order_by(c.id)
+NEXT_DUE = select(c.due_at).where(LEAVING).where(c.due_at.is_not(None)).order_by(c.due_at, c.id).limit(1)
+LOCK_PLACES = (
+    select(tables.enrollment.c.id)
+    .join(table, c.enrollment == tables.enrollment.c.id)
+    .where(c.id.in_(among("ids")))
+    .order_by(tables.enrollment.c.id)
+    .with_for_update(of=tables.enrollment)
+)
 
 
 def as_row(found: Sequence[Any]) -> Row:
@@ -172,13 +182,8 @@ def used(tx: Connection, sequence: str, steps: Collection[str]) -> set[str]:
 
 def by_ids(tx: Connection, ids: Sequence[str], *, lock: bool = False) -> dict[str, Row]:
     """Messages by our id."""
-    found = {}
-    for some in chunks(ids):
-        query = select(*COLUMNS).where(c.id.in_(some))
-        query = locked(tx, query.order_by(c.id), of=[table], skip=False) if lock else query
-        for row in tx.execute(query):
-            found[row[0]] = as_row(row)
-    return found
+    query = locked_once(tx, BY_ID, table, skip=False) if lock else BY_ID
+    return {row[0]: as_row(row) for some in chunks(ids) for row in tx.execute(query, {"ids": some})}
 
 
 def by_provider_ids(tx: Connection, provider: str, ids: Sequence[str]) -> dict[str, Row]:
@@ -213,8 +218,7 @@ def payload(tx: Connection, number: str) -> bytes | None:
 
 def next_due(tx: Connection) -> datetime | None:
     """When the next message is to leave: one look at an index."""
-    query = select(c.due_at).where(LEAVING).where(c.due_at.is_not(None))
-    return tx.execute(query.order_by(c.due_at, c.id).limit(1)).scalar()
+    return tx.execute(NEXT_DUE).scalar()
 
 
 def states(tx: Connection) -> dict[State, int]:
@@ -235,7 +239,5 @@ def lock_places(tx: Connection, ids: Sequence[str]) -> None:
     """Lock the enrollments of these messages before the messages, as every decision does: one order, no deadlock."""
     if tx.dialect.name == "sqlite":
         return
-    place = tables.enrollment
     for some in chunks(ids):
-        query = select(place.c.id).join(table, c.enrollment == place.c.id).where(c.id.in_(some)).order_by(place.c.id)
-        tx.execute(query.with_for_update(of=place)).all()
+        tx.execute(LOCK_PLACES, {"ids": some}).all()

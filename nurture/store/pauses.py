@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 table = tables.pause
+NAMES = select(table.c.name)
 
 ALL = ""
 RESTORED = "(restored)"
@@ -46,7 +47,7 @@ def resume(tx: Connection, name: str) -> bool:
 
 
 def paused(tx: Connection) -> Collection[str]:
-    return frozenset(tx.execute(select(table.c.name)).scalars())
+    return frozenset(tx.execute(NAMES).scalars())
 
 
 def every(tx: Connection) -> list[Held]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from nurture.store.dialect import chunks, insert, locked
 from nurture.store.tables import from_micros, to_micros
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Update
 
 table = tables.subscriber
 UNCONFIRMED = "unconfirmed"
@@ -215,14 +216,15 @@ def seen(tx: Connection, at: Mapping[int, datetime]) -> None:
 def _later(tx: Connection, name: str, at: Mapping[int, datetime]) -> None:
     if not at:
         return
+    tx.execute(_moved_on(name), [{"number": number, "moment": moment} for number, moment in sorted(at.items())])
+
+
+@cache
+def _moved_on(name: str) -> Update:
     column = table.c[name]
-    tx.execute(
-        update_(table)
-        .where(table.c.id == bindparam("number"))
-        .where((column.is_(None)) | (column < bindparam("moment", type_=column.type)))
-        .values({name: bindparam("moment", type_=column.type)}),
-        [{"number": number, "moment": moment} for number, moment in sorted(at.items())],
-    )
+    moment = bindparam("moment", type_=column.type)
+    mine = update_(table).where(table.c.id == bindparam("number"))
+    return mine.where((column.is_(None)) | (column < moment)).values({name: moment})
 
 
 def stop(tx: Connection, ids: Sequence[int], status: str) -> list[int]:

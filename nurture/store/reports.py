@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 from sqlalchemy import BigInteger, Text, func, select, text, type_coerce
 
-from nurture.store import tables
+from nurture.store import signup_tables, tables
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
@@ -132,6 +132,20 @@ def goals(tx: Connection, sequence: str) -> Iterator[tuple[int, int]]:
     c = enrollment.c
     query = select(c.subscriber, _micros(c.ended_at)).where(c.sequence == sequence, c.ended == "goal")
     return _pairs(tx, query)
+
+
+def forms_of(
+    tx: Connection, sequence: str, since: datetime | None, until: datetime | None
+) -> Iterator[tuple[int, str, str, dict[str, str]]]:
+    """Of each form that a person of these passes sent: subscriber, its name, by whose link ("" by none), where from.
+
+    The first of each person first, those that were confirmed before those that were not.
+    """
+    c = signup_tables.signup.c
+    inside = select(enrollment.c.subscriber).where(*_cohort(sequence, since, until))
+    query = select(c.subscriber, c.form, c.friend_of, type_coerce(c.source, Text)).where(c.subscriber.in_(inside))
+    for subscriber, form, friend_of, written in tx.execute(query.order_by(c.confirmed_at.is_(None), c.id)):
+        yield subscriber, form, friend_of, from_json(written)
 
 
 def known_of(

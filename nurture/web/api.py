@@ -118,10 +118,10 @@ def router(site: Site) -> APIRouter:
         return done.document
 
     @api.get("/subscribers/{email}/export")
-    def export(email: str) -> dict[str, Any]:
-        """Everything that is kept of a person, as `nurture export --email` writes it."""
+    def export(email: str, request: Request) -> dict[str, Any]:
+        """Everything that is kept of a person, as `nurture export --email` writes it. Who takes it is on the audit log."""
         try:
-            found = exporting.everything(site.store, normalise(email))
+            found = exporting.taken(site.store, normalise(email), request.state.who.name, site.now())
         except Refused as error:
             raise HTTPException(422, str(error)) from None
         if found is None:

@@ -143,7 +143,10 @@ async def _trouble(request: Request, error: Exception) -> Response:
 
 
 class Headers:
-    """Security headers on every answer, unless the page has said something stricter or its own."""
+    """Security headers on every answer, unless the page has said something stricter or its own.
+
+    A page that looks at itself again, as `frame.show` marks it, may ask this server; no other page asks anything.
+    """
 
     def __init__(self, app: ASGIApp, policy: str, *, https: bool) -> None:
         self.app = app
@@ -165,7 +168,8 @@ class Headers:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
                 headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
                 headers.setdefault("Cache-Control", "no-store")
-                headers.setdefault("Content-Security-Policy", self.policy)
+                asks = "; connect-src 'self'" if scope.get("state", {}).get("again") else ""
+                headers.setdefault("Content-Security-Policy", f"{self.policy}{asks}")
             await send(message)
 
         with suppress(ClientDisconnect):  # who asked is gone: there is nobody to tell, and nothing to mend

@@ -16,9 +16,9 @@ from starlette.routing import Route
 from nurture.engine import answering, filling, thanking, watching
 from nurture.engine.deploy import afresh
 from nurture.errors import BadToken, Refused
-from nurture.language.kinds import HOSTED
+from nurture.language.kinds import CONFIRM, HAND_OVER, HOSTED
 from nurture.mail.phrases import phrases
-from nurture.web import friends, signups
+from nurture.web import friends, handing, signups
 from nurture.web.access import from_elsewhere
 from nurture.web.site import Site, in_thread, page, with_form
 
@@ -37,6 +37,9 @@ POLICY = (
 )
 FIELD = "f."
 """How the names of a form's fields begin when they are posted."""
+
+NOT_ELSEWHERE = frozenset({"poll", "form", "download", "refer", CONFIRM, HAND_OVER})
+"""Kinds that are answered on our own pages alone."""
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -80,6 +83,8 @@ def _show(site: Site, request: Request) -> Response:
         return _download_page(asked)
     if asked.kind == "confirm":
         return page("signed.html", asked=asked, language=asked.language)
+    if asked.kind == HAND_OVER:
+        return handing.show(site, visit.message, asked)
     if asked.kind == "refer":
         return friends.own_page(site, request, visit.message, asked)
     if asked.answered is not None and not (asked.changeable and "change" in request.query_params):
@@ -103,6 +108,8 @@ def _answer(site: Site, request: Request, form: str) -> Response:
         return page("elsewhere.html", 403, language=asked.language)
     if asked.kind == "confirm":
         return signups.confirm(site, request, message)
+    if asked.kind == HAND_OVER:
+        return handing.do(site, message, asked)
     if asked.kind == "refer":
         return friends.rename(site, request, message, asked, form)
     if asked.kind == "download":
@@ -222,7 +229,7 @@ def _done(site: Site, request: Request) -> tuple[str, answering.Question] | None
     except BadToken:
         return None
     asked = answering.question(site.store, site.current(), message)
-    if asked is None or asked.kind not in HOSTED or asked.kind in ("poll", "form", "download", "refer", "confirm"):
+    if asked is None or asked.kind not in HOSTED or asked.kind in NOT_ELSEWHERE:
         return None
     return message, asked
 

@@ -12,6 +12,7 @@ from nurture.journey.ledger import State
 from nurture.journey.warmup import most_today
 from nurture.language.problems import counted
 from nurture.language.signups import confirms
+from nurture.language.theirs import ours
 from nurture.store import codes, enrollments, hooks, listing, messages, notices, pauses, people, traffic
 from nurture.web.frame import twins
 
@@ -67,7 +68,7 @@ def _now(site: Site) -> dict[str, Any]:
         "needs": needs,
         "people": count,
         "unconfirmed": sum(sum(steps.values()) for name, steps in standing.items() if confirms(name)),
-        "inside": sum(sum(steps.values()) for name, steps in standing.items() if not confirms(name)),
+        "inside": sum(sum(steps.values()) for name, steps in standing.items() if not ours(name)),
         "today": asdict(today),
         "week": asdict(week),
         "yes_rate": round(100 * week.kept / week.mails) if week.mails else None,
@@ -104,7 +105,7 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     found += [
         _need(
             f"{one.email} asked {'to be erased' if 'erase' in one.preferences.asks else 'for a copy of what is known of them'}.",
-            "A mail that was forwarded has that page too: make sure that it was they.",
+            "No mail of ours may go to them, so write to them yourself: make sure that it was they. Then say so on their page.",
             f"/people/{one.id}",
         )
         for one in people.asking(tx, ASKING)

@@ -108,8 +108,7 @@ def _find(site: Site, request: Request, form: Form) -> Response | str:
     if person is not None:
         return f"/people/{person.id}"
     nothing = {"tag": "", "step": "", "answer": ""}
-    data = {**_shown(site, found, nothing, ""), "sought": given, "twin": "/people.json"}
-    return show(request, "people.html", data)
+    return show(request, "people.html", {**_shown(site, found, nothing, ""), "sought": given})
 
 
 def _shown(site: Site, found: list[Subscriber], asked: dict[str, str], more: str) -> dict[str, Any]:

@@ -48,7 +48,11 @@ def twins(
 
     def drawn(request: Request) -> Response:
         found = data(request)
-        return missing(request) if found is None else show(request, template, {**found, **draw(found)})
+        if found is None:
+            return missing(request)
+        query = f"?{request.url.query}" if request.url.query else ""
+        at = "/index" if path == "/" else request.url.path
+        return show(request, template, {"twin": f"{at}.json{query}", **found, **draw(found)})
 
     async def html(request: Request) -> Response:
         return await run_in_threadpool(drawn, request)
@@ -90,7 +94,7 @@ async def form_of(request: Request) -> Form:
 
 
 def show(request: Request, template: str, data: Data, status: int = 200) -> HTMLResponse:
-    """A page in the frame."""
+    """A page in the frame. One whose data has `again` is not done yet: it looks at itself until it is, and may ask us."""
     who: Who = request.state.who
     path = request.url.path
     menu = [
@@ -98,9 +102,9 @@ def show(request: Request, template: str, data: Data, status: int = 200) -> HTML
         for row in ROWS
         if row.title and who.may(row.look)
     ]
-    query = f"?{request.url.query}" if request.url.query else ""
-    twin = f"{'/index' if path == '/' else path}.json{query}"
-    known = {"who": who, "menu": menu, "twin": twin, "path": path, **data}
+    here = f"{path}?{request.url.query}" if request.url.query else path
+    known = {"who": who, "menu": menu, "twin": "", "path": path, "here": here, "again": False, **data}
+    request.state.again = known["again"]
     return HTMLResponse(pages().get_template(template).render(known), status)
 
 

@@ -25,7 +25,8 @@ class Limits:
 
     A request has `patience` seconds to come in whole, and one more for each `pace` bytes of it: a large file over a
     slow line is not slow. Of an answer, `least` bytes a second have to be taken. `head` and `most` are the bytes of a
-    request's head and of all of it. `connections` are those in all, `each` those from one address.
+    request's head and of all of it. `connections` are those in all, `each` those from one address: an ESP posts many
+    reports at once.
     """
 
     patience: float = 10.0
@@ -33,8 +34,8 @@ class Limits:
     least: int = 1_000
     head: int = 64_000
     most: int = 50_000_000
-    connections: int = 200
-    each: int = 20
+    connections: int = 400
+    each: int = 100
 
 
 MANY = ("127.0.0.1", "::1")

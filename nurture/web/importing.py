@@ -118,7 +118,13 @@ def routes(site: Site) -> list[Route]:
     return [
         *twins(PATH, "import.html", "nurture.import/1", lambda _: _asked(site)),
         takes(PATH, lambda request, posted: _look(site, uploads, request, posted), MOST_FILE + MOST_FORM),
-        *twins(f"{PATH}/{{key}}", "imported.html", "nurture.import/1", lambda request: _shown(site, uploads, request)),
+        *twins(
+            f"{PATH}/{{key}}",
+            "imported.html",
+            "nurture.import/1",
+            lambda request: _shown(site, uploads, request),
+            draw=lambda data: {"again": data["state"] == "running"},
+        ),
         acts(f"{PATH}/{{key}}", lambda request, form: _go(site, uploads, request, form)),
     ]
 

@@ -111,7 +111,7 @@ def _unsubscribe(site: Site, request: Request) -> Response:
     except BadToken:
         return page("gone.html", 404)
     if not afresh(site.current, lambda running: answering.unsubscribe(site.store, running, message, site.now())):
-        return page("gone.html", 404)
+        return page("gone.html", 410)  # as above
     return page("unsubscribe.html", language=_language(site, message))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from nurture.engine.rules import Rules
     from nurture.web.site import Site
 
 SHOWN = 50
@@ -67,22 +68,36 @@ def _outbox(site: Site, request: Request) -> dict[str, Any]:
         "state": "" if state is None else state.value,
         "states": [state.value for state in State],
         "troubles": {state.value: number for state, number in troubles.items()},
-        "messages": [{**plain.message(row), "email": email, "person": number} for row, email, number in found[:SHOWN]],
+        "messages": [
+            {
+                **plain.message(row),
+                "email": email,
+                "person": number,
+                "settling": plain.settling(row, rules, site.now()),
+            }
+            for row, email, number in found[:SHOWN]
+        ],
         "more": more,
-        "settled": SETTLED[rules.delivery].format(awaiting=_span(rules.awaiting.total_seconds())),
+        "settled": _by_setting(rules),
     }
 
 
 def _mail(site: Site, request: Request) -> dict[str, Any] | None:
-    return mailed(site.store, request.path_params["id"])
+    rules = site.current().rules
+    found = mailed(site.store, rules, request.path_params["id"], site.now())
+    return None if found is None else {**found, "settled": _by_setting(rules)}
 
 
 def _shown(site: Site, request: Request) -> Response:
     """The mail as its person saw it."""
-    found = mailed(site.store, request.path_params["id"])
+    found = mailed(site.store, site.current().rules, request.path_params["id"], site.now())
     if found is None or found["html"] is None:
         return missing(request)
     return HTMLResponse(found["html"], headers={"Content-Security-Policy": MAIL_ALONE})
+
+
+def _by_setting(rules: Rules) -> str:
+    return SETTLED[rules.delivery].format(awaiting=_span(rules.awaiting.total_seconds()))
 
 
 def _span(seconds: float) -> str:
@@ -95,11 +110,9 @@ def _settle(site: Site, request: Request, form: Form) -> str:
         raise Refused(f"a message is settled as {', '.join(VERDICTS)}")
     if not reason:
         raise Refused("say why, for whoever wonders later")
-    now = site.now()
-    if not resolve(site.store, site.current(), number, verdict, now):
+    by = request.state.who.name
+    if not resolve(site.store, site.current(), number, verdict, site.now(), who=by, because=reason[:500]):
         raise Refused("this message is not unknown any more")
-    with site.store.write() as tx:
-        audit.record(tx, Entry(now, request.state.who.name, f"message settled: {verdict}", number, reason[:500]))
     return "/outbox?state=unknown"
 
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from nurture.engine.byhand import ACTS, by_hand
 from nurture.engine.deploy import afresh
 from nurture.engine.erasing import erase
-from nurture.engine.exporting import everything
+from nurture.engine.exporting import taken
+from nurture.engine.preferring import seen_to
+from nurture.engine.referring import count_anyway
 from nurture.engine.why import DECISIONS, why
 from nurture.errors import Refused
 from nurture.store import people
 from nurture.web.frame import Data, Form, acts, ladder, missing, show, twins
-from nurture.web.site import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
 
     from nurture.web.site import Site
 
@@ -36,8 +37,10 @@ def routes(site: Site) -> list[Route]:
             draw=_draw(site),
         ),
         acts("/people/{id:number}/act", lambda request, form: _act(site, request, form)),
+        acts("/people/{id:number}/seen-to", lambda request, form: _seen_to(site, request, form)),
         acts("/people/{id:number}/erase", lambda request, form: _erase(site, request, form)),
-        Route("/people/{id:number}/export", in_thread(lambda request: _export(site, request))),
+        acts("/people/{id:number}/export", lambda request, _: _export(site, request)),
+        acts("/people/{id:number}/friend", lambda request, form: _count_friend(site, request, form)),
     ]
 
 
@@ -53,6 +56,14 @@ def _email(site: Site, request: Request) -> str | None:
     with site.store.read() as tx:
         found = people.by_ids(tx, [number]).get(number)
     return None if found is None or found.status == people.ERASED else found.email
+
+
+def _seen_to(site: Site, request: Request, form: Form) -> str:
+    email, what, reason = _email(site, request), form.get("what", ""), form.get("reason", "")
+    if email is None:
+        raise Refused("this person was erased before")
+    seen_to(site.store, email, what, reason=reason, by=request.state.who.name, now=site.now())
+    return f"/people/{request.path_params['id']}"
 
 
 def _erase(site: Site, request: Request, form: Form) -> Response | str:
@@ -71,11 +82,22 @@ def _erase(site: Site, request: Request, form: Form) -> Response | str:
 
 def _export(site: Site, request: Request) -> Response:
     email = _email(site, request)
-    found = None if email is None else everything(site.store, email)
+    found = None if email is None else taken(site.store, email, request.state.who.name, site.now())
     if found is None:
         return missing(request)
     named = f'attachment; filename="person-{request.path_params["id"]}.json"'
     return JSONResponse(found, headers={"Content-Disposition": named})
+
+
+def _count_friend(site: Site, request: Request, form: Form) -> str:
+    """Someone who looks like a friend that one made up is a friend in fact."""
+    number, friend, reason = request.path_params["id"], form.get("friend", ""), form.get("reason", "").strip()
+    if not reason:
+        raise Refused("say why, for whoever wonders later")
+    who = int(friend) if friend.isdecimal() and len(friend) < 19 else 0
+    if not count_anyway(site.store, number, who, reason[:500], by=request.state.who.name, now=site.now()):
+        raise Refused("no friend of theirs is kept from counting there")
+    return f"/people/{number}"
 
 
 def _draw(site: Site) -> Callable[[Data], Data]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from nurture.engine.measuring import ALL, Period, report
+from nurture.engine.measuring import ALL, Period, groups_of, report
 from nurture.engine.respondents import respondents
 from nurture.errors import Refused
 from nurture.language.chart import GOAL
-from nurture.language.sequence import ALWAYS_KNOWN
 from nurture.store import enrollments
 from nurture.web.counting import Counting
 from nurture.web.frame import ladder, twins
@@ -23,13 +22,26 @@ if TYPE_CHECKING:
 
 PERIODS = (("", "all time"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 
+MEANS = {
+    "source": "Where the first form they sent was found: the utm_source of its link, else a friend’s link, else the site it "
+    "stood on, else its name. None: no form, but a list, a program or the command line.",
+    "tag": "Who has two tags counts under both.",
+}
+"""What the two groups are that no attribute is."""
+
 NOTHING = {"inside": 0, "ended": 0, "goal": 0}
 
 
 def routes(site: Site) -> list[Route]:
     counting = Counting()
     return [
-        *twins("/sequences", "sequences.html", "nurture.sequences/1", lambda request: _every(site, counting, request)),
+        *twins(
+            "/sequences",
+            "sequences.html",
+            "nurture.sequences/1",
+            lambda request: _every(site, counting, request),
+            draw=lambda data: {"again": not data["counted"]},
+        ),
         *twins("/sequences/{name}/asked", "asked.html", "nurture.asked/1", lambda request: _asked(site, request)),
         *twins("/sequences/{name}", "sequence.html", "nurture.report/1", lambda request: _one(site, counting, request)),
     ]
@@ -68,7 +80,7 @@ def _one(site: Site, counting: Counting, request: Request) -> dict[str, Any] | N
         return None
     now = site.now()
     days, by = _days(request), request.query_params.get("by", "")
-    groups = ("", "tag", *(name for name in (*ALWAYS_KNOWN[1:], *deployed.project.people.attributes)))
+    groups = groups_of(deployed)
     if by not in groups:
         by = ""
     period = Period(now - timedelta(days=int(days))) if days else ALL
@@ -87,10 +99,12 @@ def _one(site: Site, counting: Counting, request: Request) -> dict[str, Any] | N
         "periods": [(value, words, value == days) for value, words in PERIODS],
         "days": days,
         "by": by,
-        "groups_of": [name for name in groups if name],
+        "groups_of": groups,
+        "by_means": "" if by in deployed.project.people.attributes else MEANS.get(by, ""),
         "drawn": _drawn(sequence, found),
         "goal_is_known": bool(sequence.goal),
         "report": found,
+        "again": found is None,
     }
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from nurture.engine.doctor import listeners, machine, names, pools, reach
+from nurture.engine.doctor import listeners, machine, names, pools, reach, way_out
 from nurture.engine.doctor.finding import Finding, Patient, fault
 
 Look = Callable[[Patient], Iterable[Finding]]
 LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "key": reach.key,
+        "vendor": reach.vendor,
         "hooks": reach.hooks,
         "dns": names.check,
-        "way out": reach.way_out,
+        "way out": way_out.check,
         "clock": machine.clock,
         "database": machine.database,
         "queues": machine.queues,

@@ -44,6 +44,11 @@ def fault(check: str, says: str, mend: str) -> Finding:
     return Finding(check, "fault", says, mend)
 
 
+def setting(provider: str, name: str) -> str:
+    """What a setting of a provider is called in the environment."""
+    return f"NURTURE_PROVIDERS__{provider.upper().replace('-', '_')}__{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Patient:
     """What is looked at. `store`, `deployed` and `links` are None when they cannot be had, which was said already.

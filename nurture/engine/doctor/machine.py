@@ -84,15 +84,15 @@ def clock(patient: Patient) -> Iterator[Finding]:
         begun = datetime.now(UTC)
         theirs = tx.execute(text("SELECT clock_timestamp()")).scalar_one()
         ours = begun + (datetime.now(UTC) - begun) / 2
-    yield skew(theirs, ours)
+    yield skew(theirs - ours, "the database's", "timedatectl set-ntp true, on both machines")
 
 
-def skew(theirs: datetime, ours: datetime) -> Finding:
-    apart = abs(theirs - ours)
-    says = f"the database's clock is {apart.total_seconds():.1f} seconds from ours"
+def skew(ahead: timedelta, whose: str, mend: str) -> Finding:
+    apart = abs(ahead)
+    says = f"{whose} clock is {apart.total_seconds():.1f} seconds from ours"
     if apart > MOST_SKEW:
-        return fault("clock", says, "timedatectl set-ntp true, on both machines")
-    return warning("clock", says, "timedatectl set-ntp true, on both machines") if apart > SKEW else ok("clock", says)
+        return fault("clock", says, mend)
+    return warning("clock", says, mend) if apart > SKEW else ok("clock", says)
 
 
 def queues(patient: Patient) -> Iterator[Finding]:

@@ -1,17 +1,16 @@
-"""What others reach us by, and we them: the provider's key, our hooks, the way out of a mail."""
+"""What others reach us by, and we them: the provider's key, what it says of our domains, our hooks."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx
 
-from nurture.engine.doctor.finding import HERE, Finding, Patient, fault, ok, warning
-from nurture.errors import DeliveryError, NurtureError, SettingsError, Unavailable
-from nurture.mail.imagined import someone
+from nurture.engine.doctor.finding import Finding, Patient, fault, ok, setting, warning
+from nurture.engine.doctor.machine import skew
+from nurture.errors import DeliveryError, SettingsError, Unavailable
 from nurture.providers import HOOKS, PROVIDERS
 
 if TYPE_CHECKING:
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 WAIT = 5.0
 """Seconds for one call."""
+
+COARSE = timedelta(seconds=10)
+"""Up to here a provider's clock may seem to be off for the seconds that it leaves out and the way of its answer."""
 
 WRONG = {
     "authorization": "Basic d3Jvbmc6d3Jvbmc=", "signature": "00", "stripe-signature": "t=0,v1=00",
@@ -31,7 +33,7 @@ WRONG = {
 
 def key(patient: Patient) -> Iterator[Finding]:
     """Whether the provider that sends knows us, and every other one of which we have a key."""
-    yield _known(patient.provider, patient.account, patient.transport)
+    yield from _known(patient.provider, patient.account, patient.transport)
     for name, account in patient.accounts.items():
         other = PROVIDERS.get(name)
         if (
@@ -40,28 +42,49 @@ def key(patient: Patient) -> Iterator[Finding]:
             and other.ping is not None
             and (account.key or account.url)
         ):
-            yield _known(other, account, patient.transport)
+            yield from _known(other, account, patient.transport)
 
 
-def _known(provider: Provider, account: Account, transport: object) -> Finding:
+def _known(provider: Provider, account: Account, transport: object) -> Iterator[Finding]:
     name = provider.name
     wanted, what = (account.url, "URL") if name == "smtp" else (account.key, "KEY")
-    setting = f"NURTURE_PROVIDERS__{name.upper()}__{what}"
     if provider.ping is None:
-        return ok(
-            "key", f"{name} offers no harmless call, so its key is not tried" if account.key else f"{name} needs no key"
-        )
+        says = f"{name} offers no harmless call, so its key is not tried" if account.key else f"{name} needs no key"
+        yield ok("key", says)
+        return
     if not wanted:
-        return fault("key", f"{name} has no {what.lower()}", f"set {setting}")
+        yield fault("key", f"{name} has no {what.lower()}", f"set {setting(name, what)}")
+        return
     try:
-        provider.ping(account, transport)
+        ahead = provider.ping(account, transport)
     except Unavailable as error:
         if error.gate:
-            return fault("key", f"{name} does not know us: {error}", f"set {setting} to one that works")
-        return warning("key", f"{name} could not be asked: {error}", "try again; look at the vendor's status page")
+            mend = f"set {setting(name, what)} to one that works"
+            yield fault("key", f"{name} does not know us: {error}", mend)
+        else:
+            yield warning("key", f"{name} could not be asked: {error}", "try again; look at the vendor's status page")
+        return
     except (DeliveryError, SettingsError) as error:
-        return fault("key", f"{name}: {error}", f"set {setting}")
-    return ok("key", f"{name} knows us")
+        yield fault("key", f"{name}: {error}", f"set {setting(name, what)}")
+        return
+    yield ok("key", f"{name} knows us")
+    if ahead is not None and abs(ahead) > COARSE:
+        yield skew(ahead, f"{name}'s", "timedatectl set-ntp true: signatures and hooks are believed by the clock")
+
+
+def vendor(patient: Patient) -> Iterator[Finding]:
+    """What the provider's own settings say of the domains that mail is sent from. What it does not tell is no finding."""
+    provider = patient.provider
+    if provider.standing is None or not patient.account.key:
+        return
+    try:
+        remarks = provider.standing(patient.account, patient.domains, patient.transport)
+    except DeliveryError:  # which was said of its key
+        return
+    for remark in remarks or ():
+        yield warning("vendor", f"{provider.name} {remark.says}", remark.mend)
+    if remarks == []:
+        yield ok("vendor", f"{provider.name} has nothing against mail from {', '.join(patient.domains) or 'us'}")
 
 
 def hooks(patient: Patient) -> Iterator[Finding]:
@@ -72,7 +95,7 @@ def hooks(patient: Patient) -> Iterator[Finding]:
     elif patient.sends and not patient.account.hook_secrets:
         yield warning(
             "hooks", f"no hook secret is set for {provider.name}, so bounces and complaints are not heard of",
-            f"set NURTURE_PROVIDERS__{provider.name.upper()}__HOOK_SECRET",
+            f"set {setting(provider.name, 'HOOK_SECRET')}",
         )  # fmt: skip
     reporters = [name for name, one in patient.accounts.items() if one.hook_secrets and name in HOOKS]
     if reporters and not patient.base_url:
@@ -105,65 +128,3 @@ def _refuses(client: httpx.Client, name: str, url: str) -> Finding:
     if "no hook secret" in bare.text:
         return fault("hooks", f"what runs at {url} knows no secret of {name} yet", "start `nurture run` anew")
     return ok("hooks", f"{url} is reached and refuses what has no proof")
-
-
-def way_out(patient: Patient) -> Iterator[Finding]:
-    """RFC 8058: both headers once, one https address, which answers without a redirect or a login."""
-    if patient.deployed is None or patient.links is None or not patient.deployed.sequences:
-        yield warning("way out", "no mail could be written to look at", "nurture check")
-        return
-    sequence = next(iter(patient.deployed.sequences.values()))
-    step = next(iter(sequence.steps.values()))
-    person, place = someone(sequence, step, patient.deployed.project.people)
-    try:
-        written = patient.deployed.writers[sequence.name].write(
-            step.name, enrollment=place, subscriber=person, links=patient.links, message_id="doctor", key="",
-            letterhead=patient.deployed.rules.letterhead,
-        )  # fmt: skip
-    except NurtureError as error:
-        yield fault("way out", f"{sequence.name}.{step.name} cannot be written: {error}", "nurture check")
-        return
-    values = [value for name, value in written.message.headers if name == "List-Unsubscribe"]
-    clicks = [value for name, value in written.message.headers if name == "List-Unsubscribe-Post"]
-    found = re.findall(r"<(https?://[^>]+)>", values[0]) if len(values) == 1 else []
-    if len(found) != 1 or clicks != ["List-Unsubscribe=One-Click"]:
-        yield fault("way out", "a mail does not carry both unsubscribe headers once (RFC 8058)", "upgrade the program")
-        return
-    if patient.provider.abilities.own_way_out:
-        yield warning(
-            "way out", f"{patient.provider.name} writes its own List-Unsubscribe in place of ours",
-            "look at a mail that you received: its headers need List-Unsubscribe and List-Unsubscribe-Post",
-        )  # fmt: skip
-    (url,) = found
-    if not patient.base_url:
-        yield warning(
-            "way out", "no base URL is set, so the way out leads to this machine only", "set NURTURE_BASE_URL"
-        )
-        return
-    parts = urlsplit(url)
-    if parts.scheme != "https":
-        say = warning if parts.hostname in HERE else fault
-        yield say(
-            "way out", "mail clients use one-click unsubscribe over https only", "set NURTURE_BASE_URL to https://…"
-        )
-    try:
-        answer = httpx.get(url, timeout=WAIT)
-    except httpx.HTTPError as error:
-        shown = f"{patient.base_url}/u/…"
-        yield fault(
-            "way out", f"{shown} cannot be reached: {error or type(error).__name__}", "start `nurture run` there"
-        )
-        return
-    if answer.is_success or answer.status_code == httpx.codes.GONE:  # there is no such mail; what we signed is known
-        yield ok("way out", "a mail carries both headers, and its unsubscribe page answers")
-    elif answer.status_code == httpx.codes.NOT_FOUND:
-        yield fault(
-            "way out", "what runs there does not know a link that was signed here",
-            "give both the same NURTURE_SECRET_KEY, and look at NURTURE_BASE_URL",
-        )  # fmt: skip
-    else:
-        yield fault(
-            "way out",
-            f"the unsubscribe page answers {answer.status_code}",
-            "let /u/ through without a login or a redirect",
-        )

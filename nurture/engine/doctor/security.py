@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nurture.engine.doctor.finding import HERE, Finding, fault, ok, warning
+from nurture.engine.doctor.finding import HERE, Finding, fault, ok, setting, warning
 from nurture.language.problems import counted
 from nurture.providers import HOOKS
 from nurture.providers.base import Account
@@ -91,7 +91,7 @@ def _hooks(accounts: Mapping[str, Account]) -> Iterator[Finding]:
         abilities = HOOKS[name].abilities
         if not account.hook_secrets:
             yield warning("hooks", f"no hook secret is set for {name}, so its reports are refused",
-                          f"set NURTURE_PROVIDERS__{name.upper()}__HOOK_SECRET")  # fmt: skip
+                          f"set {setting(name, 'HOOK_SECRET')}")  # fmt: skip
         elif abilities.covers in ("a password", "a token"):
             secret = min(account.hook_secrets, key=len)
             password = secret.partition(":")[2] if abilities.signs == "basic auth" else secret
@@ -109,7 +109,7 @@ def _accounts(accounts: Mapping[str, Account]) -> Iterator[Finding]:
         parts = urlsplit(account.url)
         if parts.scheme == "http" and parts.hostname not in HERE:
             yield fault("accounts", f"the key of {name} goes over plain http to {parts.hostname}",
-                        f"set NURTURE_PROVIDERS__{name.upper()}__URL to https://{parts.hostname}")  # fmt: skip
+                        f"set {setting(name, 'URL')} to https://{parts.hostname}")  # fmt: skip
 
 
 def _file(path: Path) -> Iterator[Finding]:
