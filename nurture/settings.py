@@ -123,12 +123,16 @@ class ListenerSettings(BaseModel):
 
 
 class ShopSettings(BaseModel):
-    """Where a pool's codes are asked for, a code for each person; `secret` signs, several while one is replaced."""
+    """Where a pool's codes are asked for, a code for each person; `secret` signs, several while one is replaced.
+
+    `private` allows an address inside the network.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     url: str
     secret: Secrets = ()
+    private: bool = False
 
 
 class Settings(BaseSettings):

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from nurture.cli.main import run
 from nurture.cli.operators import refuse_to_be_public
+from nurture.cli.project import who
 from nurture.errors import SettingsError
 from nurture.settings import Settings
 from nurture.store.database import open_store
@@ -62,6 +64,59 @@ def test_accounts_are_made_listed_and_taken_away(nurture):
     assert "password changed" in everything
     assert PASSWORD not in everything
     assert nurture("audit", "--verify")[:2] == (0, "The audit log is as it was written.\n")
+
+
+def test_what_is_done_on_the_command_line_is_on_record_and_a_change_of_that_shows(nurture):
+    nurture("subscribe", "ann@example.com")
+    for words in (
+        ("pause", "all", "--because", "the shop is closed"), ("resume", "all"), ("resume", "all"),
+        ("suppress", "ann@example.com", "--because", "asked by phone"),
+        ("unsuppress", "ann@example.com", "--because", "asked again"),
+        ("suppress", "nobody@example.com", "--because", "a complaint"), ("export",), ("export", "--email", "ann@example.com"),
+    ):  # fmt: skip
+        nurture(*words)
+    entries = json.loads(nurture("audit", "--json")[1])["entries"]
+    assert [(one["action"], one["target"], one["reason"]) for one in reversed(entries)] == [
+        ("mail held", "all", "the shop is closed"), ("mail resumed", "all", ""),
+        ("address suppressed", "person 1", "asked by phone"), ("address unsuppressed", "person 1", "asked again"),
+        ("address suppressed", "", "a complaint"), ("people exported", "", ""), ("person exported", "person 1", ""),
+    ]  # fmt: skip
+    assert {one["who"] for one in entries} == {who() or "command line"}
+    assert "@" not in json.dumps(entries)
+    files = list(nurture.folder.glob("nurture.db*"))
+    assert {one.stat().st_mode & 0o777 for one in files} == {0o600}, "what is known of people is its owner's alone"
+    with sqlite3.connect(nurture.folder / "nurture.db") as behind:
+        behind.execute("DROP TRIGGER audit_no_update")
+        behind.execute("UPDATE audit SET reason = 'asked by phona' WHERE id = 3")
+    assert nurture("audit", "--verify")[:2] == (1, "Entry 3 was changed afterwards.\n")
+
+
+CANARY = "canary-8f3kQz7LmW2xVb9RtY5uNc1PdG6hJs4A"
+WHSEC = "whsec_Y2FuYXJ5LThmM2tRejdMbVcyeFZiOVJ0WTV1TmMxUGRHNmhKczRB"
+SECRET = {
+    "SECRET_KEY": CANARY, "ADMIN_TOKEN": CANARY[::-1], "PROVIDERS__POSTMARK__KEY": CANARY,
+    "PROVIDERS__POSTMARK__HOOK_SECRET": f"user:{CANARY}", "PROVIDERS__RESEND__HOOK_SECRET": WHSEC,
+    "LISTENERS__CRM__URL": f"https://crm.example/{CANARY}", "LISTENERS__CRM__SECRET": WHSEC,
+    "CODES__SPRING__URL": "https://shop.example/", "CODES__SPRING__SECRET": WHSEC,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {}, {"DATABASE_URL": f"postgresql://nurture:{CANARY}@127.0.0.1:1/x"}, {"CODES__SPRING__SECRET": CANARY},
+        {"LISTENERS__CRM__URL": f"http://user:{CANARY}@crm.example/"}, {"PORT": CANARY}, {"PROVIDERS__POSTMARK__RATE": CANARY},
+        {"LISTENERS__CRM__PRIVATE": CANARY}, {"SECRET_KEY": f'["{CANARY}"'},
+    ],
+)  # fmt: skip
+def test_no_secret_is_said_whatever_is_asked_and_however_wrong_it_is(nurture, but):
+    lines = (f"NURTURE_{name}={value}\n" for name, value in {**SECRET, **but}.items())
+    (nurture.folder / ".env").write_text("".join(lines))
+    (nurture.folder / ".env").chmod(0o600)
+    for words in (("config",), ("doctor", "--security"), ("listeners", "list"), ("codes", "list")):
+        _, *said = nurture(*words)
+        for secret in (CANARY, CANARY[::-1], WHSEC):
+            assert secret not in "".join(said), (words, but)
 
 
 def test_a_token_is_alone_on_stdout_and_shown_once(nurture):

@@ -319,18 +319,31 @@ def test_everything_known_of_a_person_is_in_their_document(stage):
 
 
 def test_a_list_is_taken_from_the_page_as_it_is_filtered_and_no_cell_is_a_formula(house):
-    house.subscribe("bob@example.com", first_name='=HYPERLINK("https://evil.example")', tags=["vip"])
-    house.subscribe("carol@example.com")
+    formulas = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "=cmd|' /C calc'!A0",
+        '=HYPERLINK("https://evil.example")',
+    ]
+    for number, formula in enumerate(formulas):
+        house.subscribe(f"b{number}@example.com", first_name=formula, tags=["vip"])
+    house.subscribe("carol@example.com", first_name="Carol = Ann, -1")
     assert house.browser("view").post("/people/export", data={"as": "csv"}).status_code == 403
     ada = house.browser("edit")
     form = {"csrf": csrf(ada), "tag": "vip", "step": "", "answer": ""}
     table = ada.post("/people/export", data={**form, "as": "csv"})
     assert table.headers["content-disposition"] == 'attachment; filename="people.csv"'
-    head, bob, *rest = list(csv.reader(StringIO(table.text)))
-    assert rest == []
-    assert dict(zip(head, bob, strict=True))["first_name"].startswith("'=HYPERLINK")
+    given = [row["first_name"] for row in csv.DictReader(StringIO(table.text, newline=""))]
+    assert given == [f"'{formula.strip()}" for formula in formulas]
     document = ada.post("/people/export", data={**form, "tag": "", "as": "json"}).json()
-    assert [one["email"] for one in document["people"]] == ["bob@example.com", "carol@example.com"]
+    assert [one["attributes"]["first_name"] for one in document["people"]] == [
+        *(one.strip() for one in formulas),
+        "Carol = Ann, -1",
+    ]
     with house.store.read() as tx:
         assert [one.action for one in audit.listing(tx, 2)] == ["people exported", "people exported"]
 

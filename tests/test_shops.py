@@ -292,6 +292,15 @@ def test_a_real_shop_is_asked_over_the_wire():
         ask(there, "w1", {"pool": "spring"}, MONDAY, MONDAY)
 
 
+@pytest.mark.parametrize(
+    "host", ["10.0.0.7", "192.168.1.1", "[fd00::1]", "169.254.169.254", "[::ffff:10.0.0.7]", "0.0.0.0"]
+)
+def test_a_shop_is_nowhere_inside_unless_that_is_allowed(host):
+    there = f"https://{host}:9/codes"
+    with pytest.raises(Unavailable, match=r"inside a private network|nobody's to post to"):
+        ask(Shop(there, (SECRET,)), "w1", {"pool": "spring"}, MONDAY, MONDAY)
+
+
 def test_the_commands_about_codes_know_the_shop(tmp_path, nurture):
     def with_shop(*words, **settings):
         lines = (f"NURTURE_CODES__SPRING__{name}={value}\n" for name, value in settings.items())

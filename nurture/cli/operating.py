@@ -11,6 +11,7 @@ import typer
 from pydantic import SecretStr
 
 from nurture.cli import say
+from nurture.cli.noting import on_record
 from nurture.cli.people import AsJson, Now
 from nurture.cli.project import At, moment, who
 from nurture.errors import Refused
@@ -139,6 +140,8 @@ def resolve(
         done = settle_one(
             store, at.deployed(store, moment(now)), message, verdict.value, moment(now), who=who(), because=because
         )
+        if done:
+            on_record(store, f"message settled: {verdict.value}", moment(now), message, because)
     if not done:
         say.say(f"{message} is not unknown; `nurture messages --state unknown` lists those that are.")
         return 1
@@ -160,6 +163,7 @@ def pause(
         name = _held(at, store, sequence, now)
         with store.write() as tx:
             pauses.pause(tx, name, because, moment(now))
+        on_record(store, "mail held", moment(now), sequence, because)
     print(f"Mail of {sequence} is held.")
 
 
@@ -183,6 +187,8 @@ def resume(
         else:
             with store.write() as tx:
                 done = pauses.resume(tx, pauses.ALL if sequence == "all" else sequence)
+        if done:
+            on_record(store, "mail resumed", moment(now), "after a restore" if after_restore else sequence)
         with store.read() as tx:
             restored = pauses.RESTORED in pauses.paused(tx)
     if restored:

@@ -240,7 +240,7 @@ class At:
         found = {}
         for pool, said in self.settings.codes.items():
             setting = f"NURTURE_CODES__{pool.upper()}"
-            wrong = complaint(said.url, private=False)
+            wrong = complaint(said.url, private=said.private)
             if wrong:
                 raise SettingsError(f"{setting}__URL {wrong}")
             secrets = tuple(secret.get_secret_value() for secret in said.secret)
@@ -251,7 +251,7 @@ class At:
                 )
             if any(unreadable(secret) for secret in secrets):
                 raise SettingsError(f"{setting}__SECRET cannot be read; write whsec_ and 24 bytes or more in base64")
-            found[pool] = Shop(said.url, secrets)
+            found[pool] = Shop(said.url, secrets, said.private)
         return found
 
     def links(self, own: str) -> Links:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nurture.cli import say
+from nurture.cli.noting import on_record, person_of
 from nurture.cli.people import AsJson, Now
 from nurture.cli.project import At, moment
 from nurture.errors import Refused
@@ -114,8 +115,11 @@ def replay(
 def _one(at: At, hook: int) -> int:
     from nurture.store import hooks as inbox
 
-    with at.store() as store, store.write() as tx:
-        done = inbox.replay(tx, hook)
+    with at.store() as store:
+        with store.write() as tx:
+            done = inbox.replay(tx, hook)
+        if done:
+            on_record(store, "webhook replayed", moment(None), str(hook))
     if not done:
         say.say(f"There is no webhook {hook}; `nurture hooks` lists them.")
         return 1
@@ -165,6 +169,8 @@ def suppress(context: typer.Context, email: Email, because: Because, now: Now = 
     at: At = context.obj
     with at.store() as store:
         done = stopping.suppress(store, at.deployed(store, moment(now)), email, because, moment(now))
+        if done.before is None:
+            on_record(store, "address suppressed", moment(now), person_of(store, done.email), because)
     if done.before is not None:
         print(f"{done.email} got no mail already ({done.before.reason} since {done.before.since:%Y-%m-%d}).")
         return 0
@@ -179,6 +185,8 @@ def unsuppress(context: typer.Context, email: Email, because: Because, now: Now 
     at: At = context.obj
     with at.store() as store:
         done = stopping.unsuppress(store, email, because, moment(now))
+        if done.before is not None:
+            on_record(store, "address unsuppressed", moment(now), person_of(store, done.email), because)
     if done.before is None:
         say.say(f"{done.email} was not suppressed.")
         return 1

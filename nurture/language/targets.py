@@ -37,18 +37,28 @@ def read_target(node: Node | None, start: Collection[str], faults: Faults) -> st
 
 
 def _complaint(written: str) -> str | None:
-    bare = _EXPRESSION.sub("x", written)
     if written.startswith("{{"):
         return None
+    wrong = wrong_with(_EXPRESSION.sub("x", written))
+    return f"'{written}' {wrong}" if wrong else None
+
+
+def wrong_with(address: str) -> str:
+    """Why this cannot be where a link leads, as the end of a sentence; "" when it can.
+
+    A browser reads a backslash as a slash, and so another host than we would (WHATWG URL, 4.4).
+    """
     try:
-        parts = urlsplit(bare)
-        host = parts.hostname
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host:
-        return f"'{written}' is not a web address; write it in full, like https://example.com/page"
-    if any(sign.isspace() or ord(sign) < 32 for sign in bare):
-        return f"'{written}' has a space in it; write %20 instead"
-    if parts.username or parts.password:
-        return "a web address in a mail must not hold a user name or password; remove what stands before the @"
-    return None
+        return "is not a web address; write it in full, like https://example.com/page"
+    if any(sign.isspace() or not sign.isprintable() for sign in address):
+        return "has a space in it; write %20 instead"
+    if "\\" in address:
+        return "has a backslash in it; write / instead, or %5C"
+    if "@" in parts.netloc:
+        return "holds a user name or password; remove what stands before the @"
+    return ""

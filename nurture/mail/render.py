@@ -17,6 +17,7 @@ from nurture.journey.enrollment import Invited, Ranked
 from nurture.journey.timing import zone as zone_of
 from nurture.language.kinds import CONFIRM, HAND_OVER, HOSTED
 from nurture.language.sequence import Proof
+from nurture.language.targets import wrong_with
 from nurture.mail.ask import Choice, Format, Invitation, ShownAsk, choices_of
 from nurture.mail.board import ShownBoard
 from nurture.mail.counts import uncounted
@@ -230,13 +231,9 @@ def target_of(ask: Ask, enrollment: Enrollment, hosts: frozenset[str]) -> str:
 
     address = _EXPRESSION.sub(value, ask.to)
     own = urlsplit(_EXPRESSION.sub("", ask.to)).hostname
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError:
-        parts, host = urlsplit(""), ""
-    if parts.scheme not in ("http", "https") or not host or any(sign.isspace() for sign in address):
-        raise RenderError(f"'{address[:80]}', where this ask leads, is no web address")
+    if wrong_with(address):
+        raise RenderError(f"{address[:80]!r}, where this ask leads, {wrong_with(address)}")
+    host = urlsplit(address).hostname or ""
     if host != own and host not in hosts:
         raise RenderError(f"{host}, where this ask leads, is not among the allowed hosts (NURTURE_ALLOWED_HOSTS)")
     return address

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
+from unicodedata import category
 
 from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
 
@@ -20,6 +21,10 @@ from nurture.mail.slots import KEY, Slots, finalize
 
 if TYPE_CHECKING:
     from jinja2.environment import Environment
+
+
+BREAKS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of a character, ends of lines. Not what joins emojis or the letters of a Persian name."""
 
 
 class Missing(StrictUndefined):
@@ -89,7 +94,7 @@ class Templates:
                 text = template.render(values) if template is not None else source
             except Exception as error:  # noqa: BLE001 - as above
                 _fail(error, what)
-            if not text.isprintable():
+            if not text.isprintable() and any(category(sign) in BREAKS for sign in text):
                 # a line break in a value would start a header of its own (RFC 5322, 2.2)
                 raise RenderError(f"{what} has a line break or control character in it: {text[:60]!r}")
             return _short(text.strip(), what)

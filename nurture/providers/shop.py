@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from nurture import __version__
 from nurture.errors import Unavailable
 from nurture.providers.http import Line, retry_after
-from nurture.providers.listener import sign
+from nurture.providers.listener import place, sign
 
 TIMEOUT = 10.0
 """Seconds for one whole call."""
@@ -24,10 +24,14 @@ TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Where the codes of a pool are asked for, and what signs that. With several secrets there are several signatures."""
+    """Where the codes of a pool are asked for, and what signs that. With several secrets there are several signatures.
+
+    `private` lets it lie inside our network; else its address is judged at each connection, as a listener's is.
+    """
 
     url: str
     secrets: tuple[str, ...]
+    private: bool = False
 
 
 def ask(
@@ -41,7 +45,7 @@ def ask(
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": sign(shop.secrets, wish, now, body.decode()),
     }  # fmt: skip
-    line = transport or Line(TIMEOUT)
+    line = transport or Line(TIMEOUT, place(shop.url, private=shop.private))
     try:
         response = line.handle_request(httpx.Request("POST", shop.url, headers=headers, content=body))
         response.read()

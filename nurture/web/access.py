@@ -7,6 +7,8 @@ origin, and a secret in the form (OWASP, Cross-Site Request Forgery Prevention).
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -20,7 +22,8 @@ from nurture.engine import access
 from nurture.engine.access import Who
 from nurture.errors import NurtureError
 from nurture.web.forms import read_form
-from nurture.web.site import Site, page
+from nurture.web.site import Site, page, whose
+from nurture.web.tries import Tries, near
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 SAFE = ("GET", "HEAD")
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
+WRONG = 30
+"""Wrong tokens from one address in a minute. A right one is asked as often as it likes: a shop brings its people in."""
 
 
 class Access:
@@ -38,6 +43,7 @@ class Access:
         self.app = app
         self._site = site
         self._doors = doors
+        self._wrong = Tries(WRONG, timedelta(minutes=1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,7 +75,7 @@ class Access:
         except NurtureError as error:
             return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "10"})
         if who is None:
-            return _log_in_first(request)
+            return self._too_often(request) or _log_in_first(request)
         if unsafe:
             unfit = await self._unfit(request, body, by_page=bool(who.session))
             if unfit is not None:
@@ -80,6 +86,14 @@ class Access:
             return _no(request, 403, f"this needs the role {need}, and {who.name} has {who.role}")
         request.state.who = who
         return None
+
+    def _too_often(self, request: Request) -> Response | None:
+        """Whether this address has tried too many tokens."""
+        if "authorization" not in request.headers:
+            return None
+        wait = self._wrong.wait(near(whose(request)[0]), self._site.now())
+        said = {"Retry-After": str(math.ceil(wait.total_seconds()))}
+        return JSONResponse({"detail": "too many wrong tokens"}, 429, said) if wait else None
 
     async def _unfit(self, request: Request, body: list[Message], *, by_page: bool = True) -> Response | None:
         """Why what is sent here may not be: not from a page of ours, or longer than anything that belongs here."""

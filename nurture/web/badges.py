@@ -22,7 +22,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 def routes(site: Site) -> list[Route]:
     return [
-        Route("/b/{look:int}.png", in_thread(_medal), methods=["GET", "HEAD"]),
+        Route("/b/{look:number}.png", in_thread(_medal), methods=["GET", "HEAD"]),
         Route("/b/{token}", in_thread(lambda request: _shelf(site, request)), methods=["GET", "HEAD"]),
     ]
 

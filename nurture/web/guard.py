@@ -16,6 +16,8 @@ from ipaddress import ip_address, ip_network
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from nurture.web.tries import near
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -61,8 +63,8 @@ class Room:
     def enter(self, one: Guarded, address: str) -> None:
         """When all places are taken, whoever has kept one longest without asking anything leaves it."""
         self._open += 1
-        self._from[address] += 1
-        if self._from[address] > self.limits.each and not self._stands_for_many(address):
+        self._from[near(address)] += 1
+        if self._from[near(address)] > self.limits.each and not self._stands_for_many(address):
             one.refuse(503)
             return
         if self._open > self.limits.connections:
@@ -76,9 +78,9 @@ class Room:
     def leave(self, one: Guarded, address: str) -> None:
         self.works(one)
         self._open -= 1
-        self._from[address] -= 1
-        if not self._from[address]:
-            del self._from[address]
+        self._from[near(address)] -= 1
+        if not self._from[near(address)]:
+            del self._from[near(address)]
 
     def waits(self, one: Guarded) -> None:
         self._waiting[one] = None

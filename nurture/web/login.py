@@ -17,7 +17,7 @@ from nurture.store import operators
 from nurture.web.access import cookie_name, is_secure
 from nurture.web.frame import Form, acts, form_of, show
 from nurture.web.site import Site, in_thread, page, whose
-from nurture.web.tries import Tries
+from nurture.web.tries import Tries, near
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ def routes(site: Site) -> list[Route]:
     def too_often(request: Request, email: str) -> Response | None:
         now = site.now()
         name = email.strip().lower()[:320]
-        wait = max(addresses.wait(whose(request)[0], now), accounts.wait(name, now))
+        wait = max(addresses.wait(near(whose(request)[0]), now), accounts.wait(name, now))
         if not wait:
             return None
         seconds = math.ceil(wait.total_seconds())

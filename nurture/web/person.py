@@ -30,13 +30,17 @@ if TYPE_CHECKING:
 def routes(site: Site) -> list[Route]:
     return [
         *twins(
-            "/people/{id:int}", "person.html", "nurture.why/1", lambda request: _person(site, request), draw=_draw(site)
+            "/people/{id:number}",
+            "person.html",
+            "nurture.why/1",
+            lambda request: _person(site, request),
+            draw=_draw(site),
         ),
-        acts("/people/{id:int}/act", lambda request, form: _act(site, request, form)),
-        acts("/people/{id:int}/seen-to", lambda request, form: _seen_to(site, request, form)),
-        acts("/people/{id:int}/erase", lambda request, form: _erase(site, request, form)),
-        acts("/people/{id:int}/export", lambda request, _: _export(site, request)),
-        acts("/people/{id:int}/friend", lambda request, form: _count_friend(site, request, form)),
+        acts("/people/{id:number}/act", lambda request, form: _act(site, request, form)),
+        acts("/people/{id:number}/seen-to", lambda request, form: _seen_to(site, request, form)),
+        acts("/people/{id:number}/erase", lambda request, form: _erase(site, request, form)),
+        acts("/people/{id:number}/export", lambda request, _: _export(site, request)),
+        acts("/people/{id:number}/friend", lambda request, form: _count_friend(site, request, form)),
     ]
 
 

@@ -19,7 +19,7 @@ from nurture.mail.links import STAMP
 from nurture.mail.phrases import phrases
 from nurture.web.devices import device_of, mark
 from nurture.web.site import Site, in_thread, page, whose, with_form
-from nurture.web.tries import Tries
+from nurture.web.tries import Tries, near
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -145,7 +145,7 @@ def take(sent: Sent, clients: Tries) -> Response:
     """A form that was sent: looked at, and answered in the same way whether or not the address is known."""
     site, request, fields = sent.site, sent.request, sent.fields
     said = phrases(sent.language).page
-    wait = clients.wait(whose(request)[0], site.now())
+    wait = clients.wait(near(whose(request)[0]), site.now())
     if wait:
         return _again(sent, 429, "often", {"Retry-After": str(max(1, round(wait.total_seconds())))})
     email = fields.get("email", "")

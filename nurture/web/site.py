@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import HTMLResponse, Response
 
 from nurture.language.sequence import ENGLISH
@@ -41,6 +42,15 @@ _MAIL = (
 MAIL_FRAMED = f"{_MAIL}; frame-ancestors 'self'"
 MAIL_ALONE = f"{_MAIL}; frame-ancestors 'none'; sandbox"
 """What a page that is a mail may do. Its pictures come from anywhere; nothing in it runs; alone, it is of no origin."""
+
+
+class Number(IntegerConvertor):
+    """`{id:number}` of an address: one that a database can hold. Any other is the number of nothing."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("number", Number())
 
 
 @dataclass(frozen=True, slots=True)
