@@ -62,6 +62,8 @@ def test_everyone_is_on_the_drawn_ladder_and_it_moves(page):
     count = page.locator("[data-total=kept]")
     expect(count).not_to_have_text("0", timeout=PATIENCE)
     expect(page.locator("[data-total=goal]")).not_to_have_text("0", timeout=PATIENCE * 2)
+    expect(page.locator("[data-total=mails]")).to_have_text(re.compile(r"\d{3}"), timeout=PATIENCE)
+    expect(page.locator("#mails li", has_text="One quick question, Sam")).to_be_visible()  # however many came since
     for name in ("challenge", "free-guide", "home-loan", "trial"):
         page.locator(f"[data-tab={name}]").click()
         expect(page.locator(f"[data-ladder={name}] svg")).to_be_visible()
