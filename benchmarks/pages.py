@@ -1,172 +1,265 @@
-"""The pages with a hundred thousand people and a million events: how long until their first byte.
+"""Every page in a real browser, with a hundred thousand people and a million events in the database.
 
-    .venv/bin/python -m benchmarks.pages [--people 100000] [--database sqlite:///…]
+    .venv/bin/python -m benchmarks.pages [--database sqlite|postgresql|URL] [--people 100000]
 
-Fills a fresh database with imagined people, serves it, and asks for each page as an admin. Exits 1 when one takes
-longer than 300 ms at its best of five.
+Fills a fresh database, serves it, and opens each address of `nurture/web/doors.py` in Chromium as an admin. Of each it
+prints the first visit and the worst of five more, from the request to the first byte. Each is also looked at on a wide
+screen and a phone, in light and dark. Exits 1 when a page is slower than 300 ms, moves while it loads, says anything on
+the console, breaks its own policy, or has a fault that axe finds.
 """
 
 import argparse
-import json
+import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from time import perf_counter
 
 import httpx
-from sqlalchemy import insert
+from playwright.sync_api import sync_playwright
 
-from benchmarks.machines import ROOT
-from nurture.engine.deploy import Current, read_folder
-from nurture.engine.inbox import Inbox
-from nurture.engine.rules import Rules
-from nurture.mail.links import Links, Signer
-from nurture.store import deploys, tables
+from benchmarks.crowd import FIRST, fill
+from benchmarks.machines import ROOT, postgres
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from doors import LADDER, House
+from test_pages import (
+    MOVED,
+    PUSHED,
+    SCREENS,
+    STILL,
+    addresses,
+    faults_of,
+    furnish,
+    opened,
+)
+
 from nurture.store.database import open_store
-from nurture.web.app import build
-from nurture.web.serve import listen, serving
-from nurture.web.site import Site
 
-NOW = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
-LIMIT = 0.300
-BATCH = 5_000
-STATES = ("delivered",) * 94 + ("planned", "sent", "bounced", "failed", "unknown", "cancelled")
-EVENTS = ("asked", "delivered", "opened", "clicked", "kept", "waiting", "asked", "delivered", "opened", "opened")
+LIMIT = 300
+"""Milliseconds from the request to the first byte."""
 
-
-def fill(store, people, sequence):
-    """So many people, one pass each, four mails and ten events a person."""
-    steps = list(sequence.steps)
-    for first in range(0, people, BATCH):
-        numbers = range(first + 1, min(first + BATCH, people) + 1)
-        with store.write() as tx:
-            tx.execute(insert(tables.subscriber), [person(n) for n in numbers])
-            tx.execute(insert(tables.enrollment), [place(n, sequence.name, steps) for n in numbers])
-            tx.execute(insert(tables.message), [mail(n, k, sequence.name, steps) for n in numbers for k in range(4)])
-            tx.execute(insert(tables.event), [event(n, k, sequence.name, steps) for n in numbers for k in range(10)])
-    with store.write() as tx:
-        tx.execute(insert(tables.hook), [hook(n) for n in range(20_000)])
-        tx.execute(insert(tables.event), [purchase(n) for n in range(9, people, 9)])
-        tx.exec_driver_sql("ANALYZE")
+VISITS = 5
+SPLIT = LADDER.replace("no: end", "no: {split: {tour: 50%, end: 50%}}", 1)
+WAITED = """() => { const [one] = performance.getEntriesByType("navigation"); return one.responseStart - one.requestStart; }"""
+BROKEN = """addEventListener("securitypolicyviolation",
+  (one) => console.error(`the policy forbids ${one.violatedDirective} ${one.blockedURI}`))"""
+NO_TWIN = (
+    "/login",
+    "/password",
+    "/docs",
+    "/people/import",
+    "/c/",
+    "/q/",
+    "/u/",
+    "/r/",
+    "/b/",
+    "/signup/",
+    "/leaderboard/",
+)
+COUNTING = "[role=status]:has-text('Counting')"
 
 
-def person(n):
-    return {
-        "id": n, "email": f"person{n}@example.com", "status": "unsubscribed" if n % 50 == 0 else "active", "attributes": {"first_name": f"Ann {n}"},
-        "tags": ["vip"] if n % 5000 == 0 else ["guide"], "bought": {}, "joined_at": NOW - timedelta(minutes=n % 90_000),
-        "last_seen_at": NOW - timedelta(minutes=n % 9_000), "last_mail_at": NOW - timedelta(minutes=n % 5_000),
-        "wishes": {"asks": ["copy"]} if n % 9_999 == 0 else {"days_apart": 7} if n % 10 == 0 else None,
-    }  # fmt: skip
+@dataclass
+class Seen:
+    """Milliseconds to the first byte of each visit, and what is wrong with the page."""
+
+    first: float = 0.0
+    again: list[float] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
-def place(n, sequence, steps):
-    ended = n % 3 == 0
-    answer = {"answers": {steps[0]: ["home", int(NOW.timestamp() * 1e6), steps[0]]}, "asked": steps[:2]}
-    return {
-        "id": n, "subscriber": n, "sequence": sequence, "number": 1, "shard": n % 64,
-        "phase": "ended" if ended else "waiting", "step": steps[n % len(steps)],
-        "due_at": None if ended else NOW + timedelta(hours=1 + n % 500), "started_at": NOW - timedelta(days=9),
-        "ended": ("goal" if n % 9 == 0 else "finished") if ended else None,
-        "ended_at": NOW - timedelta(hours=n % 900) if ended else None, "memory": answer if n % 2 else {},
-    }  # fmt: skip
+def more(person):
+    """Addresses that only a long list makes interesting, and those which say the same for programs."""
+    states = ("planned", "claimed", "sending", "sent", "delivered", "failed", "cancelled")
+    yield from (f"/outbox?state={state}" for state in states)
+    yield from (
+        "/inbox?failed",
+        f"/people/{person}",
+        f"/people?after={person}",
+        "/people?tag=vip",
+        "/people?tag=nobody",
+    )
+    yield from (
+        "/people?step=ladder.question",
+        "/people?answer=ladder.question%3Dhome",
+        "/people?answer=ladder.tour%3Dyes",
+    )
+    for said in ("no", "waiting", "yes&answer=home", "yes&answer=auto", "no&days=7"):
+        yield f"/sequences/ladder/asked?step=question&said={said}"
+    yield from ("/sequences/ladder?days=30", "/sequences/ladder?by=loan", "/sequences/ladder?by=tag&days=90")
 
 
-def mail(n, k, sequence, steps):
-    sent = NOW - timedelta(minutes=(n * 4 + k) % 40_000)
-    state = STATES[(n * 4 + k) % 100]
-    return {
-        "id": f"{int(sent.timestamp() * 1000):011x}{n:010d}{k}", "enrollment": n, "subscriber": n, "shard": n % 64,
-        "sequence": sequence, "step": f"{steps[k % len(steps)]}{k // len(steps) or ''}", "state": state,
-        "planned_at": sent, "due_at": NOW + timedelta(days=1) if state == "planned" else None, "owner": "", "token": 0,
-        "attempt": 1, "uncertain": 0, "started_at": sent, "deadline": sent, "sent_at": None if state == "planned" else sent,
-        "provider": "outbox", "provider_id": f"p{n}-{k}", "key": "", "subject": "One question", "target": "", "reason": "",
-    }  # fmt: skip
+def twin(path):
+    at, _, query = path.partition("?")
+    return f"{'/index' if at == '/' else at}.json{'?' if query else ''}{query}"
 
 
-def event(n, k, sequence, steps):
-    at = NOW - timedelta(minutes=(n * 10 + k) % 90_000)
-    kind = EVENTS[k]
-    return {
-        "key": None, "at": at, "received_at": at, "kind": kind, "message": f"m{n}-{k // 3}", "enrollment": n,
-        "subscriber": n, "sequence": sequence, "step": steps[k % len(steps)], "provider": "", "url": "", "answer": None,
-        "human": 1 if kind == "clicked" else None, "reason": "", "judged_at": at if kind == "clicked" else None,
-        "detail": {"answer": "home"} if kind == "kept" else {},
-    }  # fmt: skip
+def is_report(path):
+    return path.startswith("/sequences") and "/asked" not in path
 
 
-def purchase(n):
-    return {
-        **event(n, 0, "", [""]), "kind": "bought", "message": "", "enrollment": None, "reason": "review",
-        "detail": {"amount": 99, "currency": "GBP"},
-    }  # fmt: skip
+def visit(page, seen, address):
+    answer = page.goto(address)
+    if answer.status != 200:
+        seen.faults.append(f"it answers {answer.status}")
+    return page.evaluate(WAITED)
 
 
-def hook(n):
-    body = json.dumps({"number": n}).encode()
-    return {
-        "provider": "postmark", "digest": n.to_bytes(20), "received_at": NOW, "headers": {}, "body": body,
-        "state": "quarantined" if n % 5000 == 7 else "applied", "error": "",
-    }  # fmt: skip
+def ask(page, home, path):
+    """A first visit and those after it, of what is no page: the same for programs, a mail."""
+    seen = Seen()
+    seen.first = visit(page, seen, home + path)
+    seen.again += [visit(page, seen, home + path) for _ in range(VISITS)]
+    return seen
 
 
-def pages(name, step, root, number):
-    return (
-        "/", "/people", f"/people?after={number}", "/people?tag=vip", f"/people?step={name}.{step}",
-        f"/people?answer={name}.{root}%3Dhome", "/people?tag=nobody", f"/people/{number}", "/outbox", "/outbox?state=unknown",
-        "/outbox?state=planned", "/outbox?state=sent", "/outbox?state=claimed", "/inbox", "/inbox?failed", "/inbox/7",
-        "/deploys", "/audit", "/settings", "/access", "/sequences", f"/sequences/{name}", f"/sequences/{name}?days=30",
-        f"/sequences/{name}/asked?step={step}&said=yes", "/people/import",
-    )  # fmt: skip
+def measure(page, home, path):
+    """The same of a page, and what of it moved."""
+    seen = Seen()
+    seen.first = visit(page, seen, home + path)
+    counted = perf_counter()
+    while page.locator(COUNTING).count():
+        if page.evaluate(PUSHED):
+            seen.faults.append("its heading moves while it counts")
+        page.wait_for_timeout(200)
+        page.goto(home + path)
+    counted = perf_counter() - counted
+    for _ in range(VISITS):
+        seen.again.append(visit(page, seen, home + path))
+        if (moved := page.evaluate(MOVED)) >= STILL:
+            seen.faults.append(f"it moves by {moved:.3f}")
+    return seen, counted
+
+
+def look(page, screen):
+    """What axe finds, in light and dark."""
+    own, other = ("light", "dark") if SCREENS[screen]["color_scheme"] == "light" else ("dark", "light")
+    page.emulate_media(color_scheme=other)
+    found = [f"{screen}, {other}: {one}" for one in faults_of(page, "color-contrast")]
+    page.emulate_media(color_scheme=own)
+    found += [f"{screen}, {own}: {one}" for one in faults_of(page)]
+    width = SCREENS[screen]["viewport"]["width"]
+    if page.evaluate("document.documentElement.scrollWidth") > width:
+        found.append(f"{screen}: it is wider than {width} px")
+    return found
+
+
+def find(page, home):
+    """The list of those whose address begins so: a form, as addresses stand in no URL."""
+    seen = Seen()
+    for turn in range(VISITS + 1):
+        page.goto(f"{home}/people")
+        page.get_by_label("Address, or how it begins").fill("person99")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Find").click()
+        waited = page.evaluate(WAITED)
+        if turn:
+            seen.again.append(waited)
+        else:
+            seen.first = waited
+    seen.faults += look(page, "wide")
+    return seen
+
+
+@contextmanager
+def counting(house):
+    """Meanwhile a report is counted, again and again."""
+    going = True
+
+    def count():
+        with httpx.Client(base_url=house.address, cookies={"nurture": house.session}, timeout=120) as web:
+            while going:
+                web.get("/sequences/ladder.json")
+
+    thread = Thread(target=count)
+    thread.start()
+    try:
+        yield
+    finally:
+        going = False
+        thread.join()
+
+
+def every(browser, house, people, only):
+    """Each page with what was seen of it."""
+    home, person = house.address, FIRST + people // 2
+    paths = [path for path in (*addresses(house), *more(person)) if only in path]
+    pages = {screen: opened(browser, house, screen) for screen in SCREENS}
+    for page, _ in pages.values():
+        page.add_init_script(BROKEN)
+    wide, said = pages["wide"]
+    for path in paths:
+        seen, counted = measure(wide, home, path)
+        seen.faults += look(wide, "wide")
+        phone, said_there = pages["phone"]
+        seen.again.append(visit(phone, seen, home + path))
+        seen.faults += [f"on a phone it moves by {moved:.3f}"] if (moved := phone.evaluate(MOVED)) >= STILL else []
+        seen.faults += look(phone, "phone") + said + said_there
+        said.clear()
+        said_there.clear()
+        yield path, seen
+        if counted > 1:
+            print(f"{'':18}its numbers were there after {counted:.1f} s")
+    yield "/people/find (a form)", find(wide, home)
+    yield "/outbox/{id}/shown", ask(wide, home, f"/outbox/{house.mail('Question', 'ben@example.com').id}/shown")
+    for path in paths:
+        if not path.startswith(NO_TWIN) and not is_report(path):
+            yield twin(path), ask(wide, home, twin(path))
+    with counting(house):
+        for path in ("/", "/people", "/outbox", f"/people/{person}", "/sequences/ladder", "/sequences/ladder?days=30"):
+            yield f"{path} (while a report is counted)", measure(wide, home, path)[0]
+
+
+@contextmanager
+def database(named):
+    if named == "postgresql":
+        with postgres() as url:
+            yield url
+    elif named == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="nurture-pages-") as folder:
+            yield f"sqlite:///{Path(folder)}/pages.db"
+    else:
+        yield named
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--database")
-    parser.add_argument("--keep", action="store_true", help="serve on after measuring, to look at it")
+    parser.add_argument("--database", default="sqlite", help="sqlite, postgresql, or the URL of an empty database")
+    parser.add_argument("--only", default="", help="the pages whose address has this in it")
     options = parser.parse_args()
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nurture-pages-"))
-        store = open_store(options.database or f"sqlite:///{Path(folder)}/pages.db")
+        store = open_store(stack.enter_context(database(options.database)))
         stack.callback(store.close)
-        with store.write() as tx:
-            deploys.save(tx, read_folder(ROOT), NOW)
-        current = Current(store, Rules())
-        sequence = current().sequences["home-loan"]
+        house = House(store, ladder=SPLIT)
+        stack.callback(house.close)
+        furnish(house, SPLIT)
         began = perf_counter()
-        fill(store, options.people, sequence)
-        print(f"{options.people:,} people, {options.people * 10:,} events in {perf_counter() - began:.0f} s")
-        inbox = Inbox(store)
-        stack.callback(inbox.close)
-        links = Links("", "http://localhost", Signer(["a key for measuring only, long enough"]))
-        site = Site(store, current, links, inbox, {}, lambda: NOW, "token")
-        address = stack.enter_context(serving(build(site), stack.enter_context(listen("127.0.0.1", 0))))
-        web = stack.enter_context(httpx.Client(base_url=address, headers={"Authorization": "Bearer token"}, timeout=60))
-        slow = [
-            path
-            for path in pages("home-loan", *[next(iter(sequence.steps))] * 2, options.people // 2)
-            if first_byte(web, path) > LIMIT
-        ]
-        if options.keep:
-            input(f"{address} (Authorization: Bearer token); Enter stops it ")
-    if slow:
-        print(f"slower than {LIMIT * 1000:.0f} ms: {', '.join(slow)}")
-    return 1 if slow else 0
-
-
-def first_byte(web, path):
-    """The best of five, in seconds."""
-    best = 99.0
-    for _ in range(5):
-        began = perf_counter()
-        with web.stream("GET", path) as answer:
-            assert answer.status_code == 200, (path, answer.status_code)
-            next(answer.iter_raw())
-            best = min(best, perf_counter() - began)
-    print(f"{best * 1000:8.1f} ms  {path}")
-    return best
+        fill(store, options.people, house.deployed.sequences["ladder"], house.now)
+        print(
+            f"{store.dialect}: {options.people:,} people, {options.people * 10:,} events ({perf_counter() - began:.0f} s)"
+        )
+        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        stack.callback(browser.close)
+        print("first visit   worst of the next")
+        broken, worst = 0, ("", 0.0)
+        for path, seen in every(browser, house, options.people, options.only):
+            slowest = max(seen.again)
+            worst = max(worst, (path, slowest), key=lambda one: one[1])
+            faults = [*seen.faults, *([f"it took {slowest:.0f} ms"] if slowest > LIMIT else [])]
+            broken += bool(faults)
+            print(f"{seen.first:8.0f} ms {slowest:8.0f} ms   {path}", flush=True)
+            for fault in dict.fromkeys(faults):
+                print(f"{'':18}{fault}")
+        print(f"the slowest: {worst[0]}, {worst[1]:.0f} ms; pages with a fault: {broken}")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 WINDOW = {"width": 1400, "height": 860}
-COLOURS = 96
+COLOURS = 144
 """Enough for pages of ours; a picture is to load fast."""
 
 PREVIEW: Mapping[str, str] = {
@@ -48,6 +48,9 @@ PREVIEW: Mapping[str, str] = {
     "play.png": "/play/home-loan?do=question:home&do=guide:yes,5%20hours",
     "edit.png": "/edit/sequences/home-loan.yaml",
 }
+DEMO_SPEED, KEPT = 14_400, 60
+"""Seconds of the demo in one of ours, and promises that were kept by when its picture is taken."""
+
 START = datetime(2026, 6, 1, 6, 0, tzinfo=UTC)
 PEOPLE, SEED, DAYS, HOURS_A_SECOND = 300, 7, 12, 4
 SOMEONE = "mara@example.com"
@@ -58,26 +61,52 @@ def main() -> None:
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        demo(browser)
         preview(browser)
         pages(browser)
         browser.close()
 
 
-def preview(browser: Browser) -> None:
-    words = ["-C", str(DOCS.parent), "preview", "--no-browser", "--port", "0"]
-    process = subprocess.Popen([sys.executable, "-m", "nurture", *words], stderr=subprocess.PIPE, text=True)
+@contextmanager
+def started(*words: str) -> Iterator[str]:
+    """The address of what `nurture` serves with these words, for as long as it is looked at."""
+    command = [sys.executable, "-m", "nurture", "-C", str(DOCS.parent), *words, "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
         found = re.search(r"http://[\d.:]+\d", process.stderr.readline())
-        assert found, "the preview did not start"
-        page = browser.new_page(viewport=WINDOW)
-        for name, path in PREVIEW.items():
-            page.goto(found[0] + path)
-            page.locator(".saves.live").wait_for()
-            take(page, name)
+        assert found, f"nurture {words[0]} did not start"
+        yield found[0]
     finally:
         process.terminate()
         process.wait()
+
+
+def demo(browser: Browser) -> None:
+    """Some days into the demo, with the visitor's first mail open."""
+    with started("demo") as home:
+        page = browser.new_page(viewport=WINDOW)
+        page.goto(f"{home}/demo")
+        page.locator(f"[data-speed='{DEMO_SPEED}']").click()
+        page.wait_for_function(
+            "least => Number(document.querySelector('[data-total=kept]').textContent) >= least", arg=KEPT
+        )
+        page.locator("[data-speed='0']").click()
+        page.locator("#mails button", has_text="One quick question").last.click()
+        page.frame_locator("#html").locator("a.choice").first.wait_for()
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(1000)  # what arrives is pale for a moment
+        take(page, "demo.png")
+
+
+def preview(browser: Browser) -> None:
+    with started("preview") as home:
+        page = browser.new_page(viewport=WINDOW)
+        for name, path in PREVIEW.items():
+            page.goto(home + path)
+            page.locator(".saves.live").wait_for()
+            page.wait_for_load_state("networkidle")
+            take(page, name)
 
 
 def pages(browser: Browser) -> None:
@@ -116,7 +145,7 @@ def pages(browser: Browser) -> None:
             someone = people.by_email(tx, SOMEONE)
         assert someone is not None
         for name, path, what in pictures(someone.id):
-            page.goto(f"{where}{path}")
+            page.goto(f"{where}{path}", wait_until="networkidle")
             if what:
                 page.locator(what).scroll_into_view_if_needed()
                 page.locator(what).evaluate("one => window.scrollTo(0, one.offsetTop - 20)")
@@ -132,7 +161,6 @@ def pictures(someone: int) -> Iterator[tuple[str, str, str]]:
 
 
 def take(page: Page, name: str) -> None:
-    page.wait_for_load_state("networkidle")
     seen = Image.open(BytesIO(page.screenshot())).convert("RGB")
     seen.quantize(COLOURS, dither=Image.Dither.NONE).save(DOCS / name, optimize=True)
     print(f"{DOCS / name}  {(DOCS / name).stat().st_size // 1000} KB")

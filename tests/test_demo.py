@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from test_pages import MOVED, SCREENS, STILL, faults_of
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30_000  # milliseconds
@@ -61,6 +62,8 @@ def test_everyone_is_on_the_drawn_ladder_and_it_moves(page):
     count = page.locator("[data-total=kept]")
     expect(count).not_to_have_text("0", timeout=PATIENCE)
     expect(page.locator("[data-total=goal]")).not_to_have_text("0", timeout=PATIENCE * 2)
+    expect(page.locator("[data-total=mails]")).to_have_text(re.compile(r"\d{3}"), timeout=PATIENCE)
+    expect(page.locator("#mails li", has_text="One quick question, Sam")).to_be_visible()  # however many came since
     for name in ("challenge", "first-evening", "free-guide", "home-loan", "trial"):
         page.locator(f"[data-tab={name}]").click()
         expect(page.locator(f"[data-ladder={name}] svg")).to_be_visible()
@@ -88,10 +91,18 @@ def test_nothing_is_loaded_from_elsewhere(browser, demo):
     context.close()
 
 
-def test_it_fits_on_a_phone(browser, demo):
-    context = browser.new_context(viewport={"width": 390, "height": 844})
+@pytest.mark.parametrize("screen", SCREENS)
+def test_it_is_calm_fits_and_keeps_nobody_out(browser, demo, screen):
+    context = browser.new_context(**SCREENS[screen], reduced_motion="reduce")  # what arrives is pale for a moment
     shown = context.new_page()
     shown.goto(demo)
-    shown.locator("#mails").wait_for(state="attached")
-    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+    shown.locator("#mails button").first.wait_for()
+    assert shown.evaluate(MOVED) < STILL
+    shown.get_by_role("button", name="Everyone’s").click()
+    shown.locator("#mails button").first.press("Enter")
+    expect(shown.locator("#because")).not_to_be_empty(timeout=PATIENCE)
+    assert faults_of(shown) == []
+    shown.emulate_media(color_scheme="dark" if SCREENS[screen]["color_scheme"] == "light" else "light")
+    assert faults_of(shown, "color-contrast") == []
+    assert shown.evaluate("document.documentElement.scrollWidth") <= SCREENS[screen]["viewport"]["width"]
     context.close()

@@ -91,9 +91,17 @@ def house(migrated, tmp_path_factory):
     path.write_bytes(migrated.read_bytes())
     store = open_store(f"sqlite:///{path}")
     built = House(store, accounts=strangers.ACCOUNTS, settings=settings_shown(At(path.parent)))
+    furnish(built)
+    yield built
+    built.close()
+    store.close()
+
+
+def furnish(built, ladder=LADDER):
+    """Someone on every kind of page."""
     asks = {**ASKS, "course": OFFER, "reply": strangers.REPLY}
     built.deploy(
-        {"ladder": LADDER, "bring": BRING, "loans": BADGES.replace("TEMPLATE", "shown.md")}
+        {"ladder": ladder, "bring": BRING, "loans": BADGES.replace("TEMPLATE", "shown.md")}
         | {
             name: ONE.replace("ASK", ask)
             .replace("STEP", name)
@@ -115,13 +123,10 @@ def house(migrated, tmp_path_factory):
     built.inbox.keep("postmark", {"x": "y"}, b"<svg onload=alert(1)>", built.now)
     built.work()
     built.now += timedelta(hours=3)  # the offer is over
-    with store.write() as tx:
+    with built.store.write() as tx:
         tx.exec_driver_sql("UPDATE message SET state = 'unknown' WHERE subscriber = 2")
-    built.session = access.log_in(store, built.account("admin"), built.now)
-    access.make_token(store, "shop", "read", access.LONGEST_TOKEN, by="admin@example.com", now=built.now)
-    yield built
-    built.close()
-    store.close()
+    built.session = access.log_in(built.store, built.account("admin"), built.now)
+    access.make_token(built.store, "shop", "read", access.LONGEST_TOKEN, by="admin@example.com", now=built.now)
 
 
 def hand_in(house):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from test_pages import MOVED, SCREENS, STILL, faults_of
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 20_000  # milliseconds
@@ -95,6 +96,12 @@ def test_a_save_is_on_the_page_by_itself_and_nothing_is_lost(browser, preview, c
 
 def test_the_chosen_view_and_an_open_tool_stay_over_a_save(browser, preview, changed):
     with opened(browser, f"{preview}/see/home-loan/question") as page:
+        frame, mail = page.locator("#html"), page.frame_locator("#html").locator("body")
+        wide, light = frame.bounding_box()["width"], mail.evaluate("body => getComputedStyle(body).backgroundColor")
+        page.get_by_role("tab", name="phone").click()
+        assert frame.bounding_box()["width"] == 390 < wide
+        page.get_by_role("tab", name="dark").click()
+        expect(mail).not_to_have_css("background-color", light)
         page.get_by_role("tab", name="text", exact=True).click()
         page.locator(".check", has_text="Links").locator("summary").click()
         expect(page.locator("#saves")).to_have_class(LIVE)
@@ -181,6 +188,11 @@ def test_the_editor_says_what_is_wrong_offers_what_can_stand_and_saves(browser, 
         page.keyboard.press("Tab")
         expect(page.locator("#faults")).to_contain_text("question_again")  # now nothing leads there: unreachable
         assert "no: quotes" in area.input_value()
+        page.evaluate(
+            "() => { const at = editing.value.indexOf('Are you looking'); editing.setSelectionRange(at, at + 3); }"
+        )
+        page.keyboard.type("While")
+        expect(page.locator("#ladders")).to_contain_text("While you looking")
         assert "no: question_again" in (project / path).read_text()
         page.get_by_role("button", name="Save").click()
         expect(page.locator("#saved")).to_have_text("saved")
@@ -204,17 +216,29 @@ def test_what_is_typed_in_the_editor_stays_when_the_file_is_saved_elsewhere(brow
         page.evaluate("saved = editing.value")  # leave without a question
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["see/home-loan/offer", "play/free-guide?do=guide:yes", "edit/sequences/trial.yaml"])
-def test_it_fits_on_a_phone_and_every_control_has_a_name(browser, preview, path, scheme):
-    with opened(browser, f"{preview}/{path}", viewport={"width": 390, "height": 844}, color_scheme=scheme) as page:
-        expect(page.locator("h1")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        nameless = page.evaluate(
-            "() => [...document.querySelectorAll('a, button, input, select, textarea, iframe, [role=tab]')].filter("
-            "one => !(one.labels?.length || one.title || one.ariaLabel || one.textContent.trim())).map(one => one.outerHTML)"
-        )
-        assert nameless == []
+PAGES = (
+    "see/home-loan/offer", "see/challenge/why?view=text", "see/home-loan/guide?view=headers", "play/free-guide?do=guide:yes",
+    "play/home-loan?do=question:home&do=guide:yes&place=1", "edit/sequences/trial.yaml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_page_is_calm_fits_and_keeps_nobody_out(browser, preview, changed, screen):
+    """What is broken is looked at too: a page without faults shows no list of them."""
+    changed("templates/home-loan/offer.mjml", "{{ ask }}", "")
+    own, wrong = SCREENS[screen], {}
+    with opened(browser, preview, **own) as page:
+        for path in PAGES:
+            page.emulate_media(color_scheme=own["color_scheme"])
+            page.goto(f"{preview}/{path}")
+            found = [*faults_of(page), *([f"it moved by {moved}"] if (moved := page.evaluate(MOVED)) >= STILL else [])]
+            page.emulate_media(color_scheme="dark" if own["color_scheme"] == "light" else "light")
+            found += [f"in the other light, {one}" for one in faults_of(page, "color-contrast")]
+            if page.evaluate("document.documentElement.scrollWidth") > own["viewport"]["width"]:
+                found.append("it is wider than the screen")
+            if found:
+                wrong[path] = found
+    assert wrong == {}
 
 
 def test_a_dark_inbox_shows_no_light_strip_around_a_mail(browser, preview):

@@ -14,6 +14,8 @@ from test_report import ANN, BEN, CEM, HOLDOUT, four_people
 
 from benchmarks.reports import NAME, fill
 from nurture.engine import access
+from nurture.engine.measuring import ALL
+from nurture.engine.respondents import respondents
 from nurture.store.database import open_store
 from nurture.web.counting import FRESH, Counting
 
@@ -102,6 +104,17 @@ def test_a_bar_leads_to_its_people(viewer):
         assert all(email in shown.text for email in people)
     home = viewer.get("/sequences/ladder/asked.json", params={"step": "question", "said": "yes", "answer": "home"})
     assert [one["email"] for one in home.json()["people"]] == [CEM, ANN]
+
+
+@pytest.mark.parametrize(("said", "people"), [("yes", [CEM, BEN, ANN]), ("no", [])])
+def test_of_a_very_long_list_a_page_looks_at_some_and_the_next_goes_on_from_there(house, said, people):
+    sequence, found, before, pages = house.deployed.sequences["ladder"], [], None, 0
+    while before is not None or not pages:
+        page = respondents(house.store, sequence, "question", said, period=ALL, before=before, most=1)
+        found += [one["email"] for one in page["people"]]
+        before, pages = page["next"], pages + 1
+    assert found == people
+    assert pages > 3
 
 
 def test_a_period_and_groups_are_chosen_in_the_address(viewer, house):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, Text, func, or_, select, text, type_coerce
+from sqlalchemy import Select, Text, func, select, text, type_coerce
 
 from nurture.journey.ledger import State
-from nurture.store import hooks, messages, people, tables
+from nurture.store import hooks, messages, people, reports, tables
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -44,12 +44,10 @@ def people_after(tx: Connection, wanted: Wanted, after: int, limit: int) -> list
     if wanted.sequence:
         query = query.join(place, place.c.subscriber == person.c.id).where(place.c.sequence == wanted.sequence)
         if wanted.step:
-            query = query.where(place.c.step == wanted.step).where(text("enrollment.phase <> 'ended'"))
+            query = query.where(place.c.step == wanted.step).where(reports.STANDING)
         root, value = wanted.answer
         if root:
-            memory = type_coerce(place.c.memory, Text)  # a number is kept as one, a word in quotes
-            said = (f'"{root}":["{value}",', f'"{root}":[{value},')
-            query = query.where(or_(*(memory.contains(one, autoescape=True) for one in said)))
+            query = query.where(reports.answered(root, value))
     return [people.as_subscriber(row) for row in tx.execute(query)]
 
 
@@ -142,7 +140,7 @@ def _count(tx: Connection, query: Select[Any]) -> int:
 
 def standing(tx: Connection) -> Mapping[str, Mapping[str, int]]:
     """How many stand at each step of each sequence, from the index of places alone."""
-    query = select(place.c.sequence, place.c.step, func.count()).where(text("enrollment.phase <> 'ended'"))
+    query = select(place.c.sequence, place.c.step, func.count()).where(reports.STANDING)
     found: dict[str, dict[str, int]] = {}
     for sequence, step, number in tx.execute(query.group_by(place.c.sequence, place.c.step)):
         found.setdefault(sequence, {})[step] = number

@@ -5,12 +5,12 @@ Times are whole microseconds, as they are stored. `since` and `until` are about 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
-from sqlalchemy import BigInteger, Text, func, select, text, type_coerce
+from sqlalchemy import BigInteger, Text, func, or_, select, text, type_coerce
 
 from nurture.store import signup_tables, tables
 
@@ -22,6 +22,7 @@ enrollment, message, event = tables.enrollment, tables.message, tables.event
 # the conditions of partial indexes, which a database finds only where they stand word for word
 CLICKED = text("event.kind = 'clicked'")
 HAPPENED = text("event.kind IN ('bought', 'drawn', 'event', 'replied', 'tag')")
+STANDING = text("enrollment.phase <> 'ended'")
 
 
 def _micros(column: ColumnElement[Any]) -> ColumnElement[int]:
@@ -40,11 +41,12 @@ def _cohort(sequence: str, since: datetime | None, until: datetime | None) -> li
 
 def passes(
     tx: Connection, sequence: str, since: datetime | None, until: datetime | None, *, before: int | None = None,
-    latest_first: bool = False,
+    latest_first: bool = False, kept: tuple[str, str] | None = None, standing: Collection[str] = (),
 ) -> Iterator[tuple[int, int, int, str, str, str | None, list[str], dict[str, Any]]]:  # fmt: skip
     """Of each pass: id, subscriber, when it began, phase, step, how it ended, the steps mailed, the kept answers.
 
-    `before` leaves out passes from this one on.
+    `before` leaves out passes from this one on; `kept` those without this answer to this ask ("" is any); `standing`
+    those that do not stand at one of these steps.
     """
     c = enrollment.c
     query = select(
@@ -52,11 +54,22 @@ def passes(
     ).where(*_cohort(sequence, since, until))  # fmt: skip
     if before is not None:
         query = query.where(c.id < before)
+    if kept is not None:
+        query = query.where(answered(*kept))
+    if standing:
+        query = query.where(STANDING, c.step.in_(standing))
     if latest_first:  # whoever wants a page of them stops early
         query = query.order_by(c.id.desc()).execution_options(yield_per=1000)
     for *row, written in tx.execute(query):
         memory = from_json(written)
         yield (*row, memory.get("asked", []), memory.get("answers", {}))
+
+
+def answered(root: str, answer: str) -> ColumnElement[bool]:
+    """Passes that gave this answer to this ask ("" is any), and a few more perhaps: the text of their memory is asked."""
+    memory = type_coerce(enrollment.c.memory, Text)  # a number is kept as one, a word in quotes
+    said = (f'"{root}":["{answer}",', f'"{root}":[{answer},') if answer else (f'"{root}":[',)
+    return or_(*(memory.contains(one, autoescape=True) for one in said))
 
 
 def sent_at(

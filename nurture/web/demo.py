@@ -25,10 +25,12 @@ from nurture.store import enrollments, events, messages, people
 from nurture.web.site import MAIL_FRAMED, PAGES, in_thread
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from starlette.requests import Request
 
     from nurture.engine.inbox import Inbox
     from nurture.engine.run import Engine
+    from nurture.journey.enrollment import Subscriber
 
 SHOWN = 80
 FASTEST = 24 * 3600.0
@@ -87,12 +89,12 @@ def _page(show: Show) -> str:
 def _state(show: Show, request: Request) -> dict[str, object]:
     after = int(request.query_params.get("after", 0))
     with show.engine.store.read() as tx:
-        mails = messages.listing(tx, None, SHOWN)
         inside, endings = enrollments.inside(tx), enrollments.endings(tx)
         kept, asked = events.tally(tx, "kept"), messages.asked(tx)
         log = events.latest(tx, after, 60)
         names = people.by_ids(tx, sorted({row.subscriber for row in log if row.subscriber}))
         mine = people.by_email(tx, YOU)
+        mails = _mails(tx, mine)
         places = enrollments.every_pass(tx, mine.id) if mine is not None else []
     known = {person.email: person.name for person in show.crowd.people} | {YOU: "You"}
     sequences = show.engine.current().ladders
@@ -144,6 +146,14 @@ def _state(show: Show, request: Request) -> dict[str, object]:
         ],
         "last": max((row.id for row in log), default=after),
     }
+
+
+def _mails(tx: Connection, mine: Subscriber | None) -> list[tuple[messages.Row, str]]:
+    """The latest of everyone, and all of the visitor's: who looks away for a minute finds theirs again."""
+    found = messages.listing(tx, None, SHOWN)
+    listed = {row.id for row, _ in found}
+    own = messages.of_subscriber(tx, mine.id) if mine is not None else []
+    return [*found, *((row, YOU) for row in reversed(own) if row.id not in listed)]
 
 
 DID = {

@@ -4,6 +4,7 @@
 const $ = (id) => document.getElementById(id);
 const seen = new Set();
 const read = new Set();
+const rows = new Map();
 let state = null;
 let last = 0;
 let whose = "mine";
@@ -53,29 +54,41 @@ function show(fresh) {
   showLog(fresh.log);
 }
 
+// A row stays the element it is: what is replaced loses the focus of who reads with keys.
 function showMails() {
   if (!state) return; // a click came before the first answer
   const mails = state.mails.filter((mail) => whose === "all" || mail.mine);
+  const wanted = new Set(mails.map((mail) => mail.id));
   $("empty").hidden = mails.length > 0;
-  const key = mails.map((mail) => mail.id).join() + open + read.size;
-  if ($("mails").dataset.key === key) return;
-  $("mails").dataset.key = key;
-  $("mails").replaceChildren(...mails.map(mailRow));
+  for (const [id, row] of rows) {
+    if (wanted.has(id)) continue;
+    row.remove();
+    rows.delete(id);
+  }
+  let place = $("mails").firstElementChild;
+  for (const mail of mails) {
+    const row = rows.get(mail.id) ?? mailRow(mail);
+    rows.set(mail.id, row);
+    row.classList.toggle("open", mail.id === open);
+    row.classList.toggle("unread", mail.mine && !read.has(mail.id));
+    if (row === place) place = place.nextElementSibling;
+    else $("mails").insertBefore(row, place);
+  }
 }
 
 function mailRow(mail) {
   const row = make("li");
-  row.tabIndex = 0;
+  const button = make("button");
+  button.type = "button";
   const face = make("span", mail.who[0], "face");
+  face.setAttribute("aria-hidden", "true");
   face.style.background = colour(mail.who);
   const time = make("time", short.format(new Date(mail.at)));
-  row.append(face, make("b", mail.who), time, make("span", mail.subject, "subject"), make("span", mail.kind, "kind"));
-  row.classList.toggle("open", mail.id === open);
-  row.classList.toggle("unread", mail.mine && !read.has(mail.id));
+  button.append(face, make("b", mail.who), time, make("span", mail.subject, "subject"), make("span", mail.kind, "kind"));
+  button.addEventListener("click", () => openMail(mail));
+  row.append(button);
   row.classList.toggle("fresh", !seen.has(mail.id));
   seen.add(mail.id);
-  row.addEventListener("click", () => openMail(mail));
-  row.addEventListener("keydown", (event) => event.key === "Enter" && openMail(mail));
   return row;
 }
 
@@ -90,6 +103,7 @@ async function openMail(mail) {
   $("from").textContent = `to ${mail.who} <${mail.email}>`;
   $("html").src = `/demo/mail/${mail.id}`;
   showMails();
+  if (matchMedia("(max-width: 700px)").matches) $("head").scrollIntoView();
   const answer = await fetch(`/demo/mail/${mail.id}/source.json`);
   if (!answer.ok || open !== mail.id) return;
   const source = await answer.json();
@@ -142,10 +156,14 @@ const total = (numbers) => Object.values(numbers).reduce((sum, one) => sum + one
 
 function showLog(entries) {
   for (const entry of entries) {
+    const at = short.format(new Date(entry.at));
+    const said = [entry.who, entry.words, at].join();
+    if (said === $("log").dataset.said) continue; // a scanner clicks every link of a mail
+    $("log").dataset.said = said;
     const row = make("li", "", entry.tone);
     row.classList.toggle("mine", entry.mine);
     const words = entry.words.startsWith("’") ? entry.who + entry.words : `${entry.who} ${entry.words}`;
-    row.append(make("span", words), make("time", short.format(new Date(entry.at))));
+    row.append(make("span", words), make("time", at));
     $("log").prepend(row);
   }
   while ($("log").children.length > 24) $("log").lastChild.remove();
