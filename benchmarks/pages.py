@@ -27,6 +27,7 @@ from benchmarks.machines import ROOT, postgres
 sys.path.insert(0, str(ROOT / "tests"))
 
 from doors import LADDER, House
+from strangers import ACCOUNTS
 from test_pages import (
     MOVED,
     PUSHED,
@@ -236,7 +237,7 @@ def main():
     with ExitStack() as stack:
         store = open_store(stack.enter_context(database(options.database)))
         stack.callback(store.close)
-        house = House(store, ladder=SPLIT)
+        house = House(store, ladder=SPLIT, accounts=ACCOUNTS)
         stack.callback(house.close)
         furnish(house, SPLIT)
         began = perf_counter()
