@@ -22,9 +22,11 @@ REPLY = "reply: What do you sell?"
 TYPED = "{text: What do you sell?, save: trade, optional: yes}"
 NAMES = ("mallory", "typist", "writer", "bouncer", "rejected")
 PEOPLE = stage_.PEOPLE.replace(b"{first_name: text", b"{first_name: text, trade: text")
-SHOWN = {"name", "typed", "reply", "subject", "bounce", "details", "rejection", "cell", "bad", "file"}
-TWINNED = {"page", "referrer", "utm_source", "utm_campaign"}
-"""What some page shows, and what stands in its twin alone."""
+SHOWN = {
+    "name", "typed", "reply", "subject", "bounce", "details", "rejection", "cell", "bad", "file", "page", "referrer",
+    "utm_source", "utm_campaign",
+}  # fmt: skip
+"""What some page shows. The rest is kept, and shown on none: the agent of a browser, what was typed at a login."""
 
 
 def script(field):
