@@ -357,6 +357,8 @@ def test_a_message_in_doubt_says_how_it_is_settled_and_is_settled_by_hand_with_a
         "at": "2026-06-02T10:00:00Z",
     }  # fmt: skip
     assert shown["messages"][0]["settling"] == course == client.get(f"/outbox/{mail.id}.json").json()["settling"]
+    assert f'<a href="/outbox/{mail.id}#settle">Settle it by hand</a>' in client.get("/outbox?state=unknown").text
+    assert '<form id="settle"' in client.get(f"/outbox/{mail.id}").text
     for page in (client.get("/outbox"), client.get(f"/outbox/{mail.id}")):
         assert re.search(r"eports of it are awaited, .*?, <time[^>]*>02 Jun 2026 10:00</time> UTC", page.text)
     form = {"csrf": csrf(client), "id": mail.id, "as": "sent"}
