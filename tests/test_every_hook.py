@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from stage import Stage
-from test_inbound import LADDER, OWN, posted
+from test_inbound import LADDER, OWN, THANKS, posted
 from test_signatures import ALL, ANOTHER, NOW, SIGN, SIGN_A_TIME, read, recorded
 
 from nurture.engine.inbox import Inbox
@@ -95,7 +95,8 @@ class Known:
 
     def __init__(self, store, name, sequence=HELLO):
         rules = Rules(postal_address="1 Example Street", products={"plink_1": "course", "price_1": "course"})
-        self.stage, self.name, self.sent = Stage(store, {"ladder": sequence}, rules=rules), name, {}
+        files = {"templates/thanks.md": THANKS}
+        self.stage, self.name, self.sent = Stage(store, {"ladder": sequence}, rules=rules, templates=files), name, {}
         self.all = []
         ids = [event.provider_id for event, _ in said(hooks(name)) if isinstance(event, Event)]
         self.id = next(filter(None, ids), "theirs")
