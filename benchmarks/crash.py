@@ -92,8 +92,8 @@ def _round(database: str, provider: str, options: argparse.Namespace, dice: rand
         engines = 1 if database == "sqlite" else 3
         began = time.monotonic()
         kills = _kill_again_and_again(environment, folder, engines, options, dice)
-        _finish(environment, folder, log, options)
-        unknown = json.loads(_nurture(environment, folder, "messages", "--state", "unknown", "--json"))
+        _finish(environment, folder, log, options, key=key)
+        unknown = _unknown(environment, folder)
         return _judge(database, provider, key, log, unknown, options, kills, time.monotonic() - began)
 
 
@@ -133,6 +133,10 @@ def _nurture(environment: dict[str, str], folder: Path, *words: str) -> str:
     return done.stdout
 
 
+def _unknown(environment: dict[str, str], folder: Path) -> list[dict]:
+    return json.loads(_nurture(environment, folder, "messages", "--state", "unknown", "--json"))["messages"]
+
+
 def _start(environment: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "nurture", "-C", str(folder), "run", "--port", "0"],
@@ -159,9 +163,11 @@ def _kill_again_and_again(
     return options.kills + engines
 
 
-def _finish(environment: dict[str, str], folder: Path, log: Path, options: argparse.Namespace) -> None:
-    """Without further kills, run until nothing changes any more. The first search for a mail is after two minutes."""
-    people, patience = options.people, 150 if options.search else 15
+def _finish(environment: dict[str, str], folder: Path, log: Path, options: argparse.Namespace, *, key: bool) -> None:
+    """Without further kills, run until nothing changes any more. The first search for a mail is after two minutes; under
+    its key it is asked for again ever more seldom.
+    """
+    people, patience = options.people, 150 if options.search else 30
     process = _start(environment, folder)
     last, since = -1, time.monotonic()
     while time.monotonic() - since < patience and last < people * len(STEPS):
@@ -172,19 +178,22 @@ def _finish(environment: dict[str, str], folder: Path, log: Path, options: argpa
         if size != last:
             last, since = size, time.monotonic()
     time.sleep(4)
+    until = time.monotonic() + 30
+    while key and time.monotonic() < until and _unknown(environment, folder):
+        time.sleep(1)
     process.terminate()
     process.wait(40)
 
 
 def _judge(
-    database: str, provider: str, key: bool, log: Path, unknown: dict, options: argparse.Namespace, kills: int,
+    database: str, provider: str, key: bool, log: Path, unknown: list[dict], options: argparse.Namespace, kills: int,
     seconds: float,
 ) -> bool:  # fmt: skip
     people = options.people
     accepted = [json.loads(line) for line in log.read_text().splitlines()]
     copies = Counter((mail["to"], mail["subject"]) for mail in accepted)
     doubled = sum(count - 1 for count in copies.values() if count > 1)
-    undecided = {(row["email"], row["step"]) for row in unknown["messages"]}
+    undecided = {(row["email"], row["step"]) for row in unknown}
     lost = 0
     for number in range(people):
         address = f"person{number}@example.com"

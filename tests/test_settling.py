@@ -9,6 +9,7 @@ import pytest
 from stage import LINKS, MONDAY, Stage
 
 from nurture.engine import settling
+from nurture.engine.due import look
 from nurture.engine.rules import Rules
 from nurture.engine.sending import Sender
 from nurture.engine.settling import MOST_ATTEMPTS, course, settle
@@ -241,7 +242,7 @@ def test_what_was_to_be_asked_again_under_a_key_that_has_ended_meanwhile_is_not_
     one.stage.now += timedelta(seconds=10)
     assert settle(store, one.stage.deployed, one.provider, one.stage.now).again == 1
     state, reason = one.at(seconds=life.total_seconds() * 0.96)
-    assert (state, reason) == ("unknown", "the life of its key is over, and nobody knows whether it left")
+    assert (state, reason) == ("unknown", "its key protects it no more, and nobody knows whether it left")
     assert len(one.tried) == 1
     assert one.at(hours=25)[0] == "abandoned"
     assert len(one.tried) == 1
@@ -274,6 +275,8 @@ def test_at_least_once_sends_it_again_after_each_wait_and_not_for_ever(store):
 
 def test_hold_waits_for_a_person_however_long(store):
     one = Silent(store, delivery="hold", awaiting=timedelta(hours=1))
+    assert not look(store, one.stage.now).unsettled, "nothing is to be done about it, so nobody looks at it each second"
+    assert look(store, one.stage.now + timedelta(minutes=10)).unsettled
     assert one.at(days=100) == ("unknown", "no answer")
     assert one.stage.place("one")["phase"] == "asked"
     assert len(one.tried) == 1

@@ -285,6 +285,13 @@ def test_a_mail_that_waited_too_long_for_a_sender_has_not_left_and_goes_later(st
     stage.close()
 
 
+class Unreachable(Gate):
+    """As one whose truth is in a database that is away."""
+
+    def shut(self, now):
+        raise StoreError("the database cannot be reached")
+
+
 def test_what_a_failed_transaction_did_not_commit_is_still_to_be_done(tmp_path, migrated):
     import shutil
     import sqlite3
@@ -313,6 +320,10 @@ def test_what_a_failed_transaction_did_not_commit_is_still_to_be_done(tmp_path, 
         stage.sender.turn(stage.deployed, stage.now)
     other.execute("ROLLBACK")
     other.close()
+    gate, stage.sender.ways[0].gate = stage.sender.ways[0].gate, Unreachable(None)
+    with pytest.raises(StoreError, match="cannot be reached"):
+        stage.sender.turn(stage.deployed, stage.now)
+    stage.sender.ways[0].gate = gate
     stage.send()
     assert sorted(esp.took) == ["p0@example.com", "p1@example.com"], "each once, and its answer was not lost"
     assert stage.states() == {"hello": "sent"}

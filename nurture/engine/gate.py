@@ -45,7 +45,7 @@ class Gate:
 
     def taken(self, now: datetime) -> None:
         """A mail was taken, so a gate that is ajar is open."""
-        if self.ajar(now):
+        if self.closed_until is not None and self.ajar(now):
             self.open()
 
     def open(self) -> None:

@@ -91,16 +91,18 @@ class Sender:
         """Commit what came back and what goes next, hand that over, and write the mails after it."""
         self._follow_version(deployed, now)
         self._written_now = False
-        outcomes = self._come_back(now)
-        unprotected = [] if stopping else self._unprotected(now)
-        begins, wait = ([], []) if stopping else self._choose(deployed, now)
-        room = 0 if stopping else self._room(now)
-        news = begins or wait or unprotected or self._renewed
-        if not self._anything(outcomes, news, room, now, stopping=stopping):
-            return self._turned()
+        outcomes = self._back.take()
+        begins: list[tuple[Way, Ready]] = []
         begun: set[str] = set()
         claimed: list[attempts.Claimed] = []
         try:
+            self._learn(outcomes, now)
+            unprotected = [] if stopping else self._unprotected(now)
+            begins, wait = ([], []) if stopping else self._choose(deployed, now)
+            room = 0 if stopping else self._room(now)
+            news = begins or wait or unprotected or self._renewed
+            if not self._anything(outcomes, news, room, now, stopping=stopping):
+                return self._turned()
             with deciding(self._store, deployed) as tx:
                 counts = self._finish(tx, deployed, outcomes, now)
                 attempts.set_aside(tx, unprotected, now)
@@ -159,12 +161,10 @@ class Sender:
             ready=len(self._ready),
         )  # fmt: skip
 
-    def _come_back(self, now: datetime) -> list[Outcome]:
-        outcomes = self._back.take()
+    def _learn(self, outcomes: list[Outcome], now: datetime) -> None:
         known = {way.name: way for way in self.ways}
         for outcome in outcomes:
             known[outcome.way].came_back(outcome, now)
-        return outcomes
 
     def _unprotected(self, now: datetime) -> list[tuple[str, int, str]]:
         """What was to be posted again under a key that no longer keeps it from going out twice: taken off the desk."""
@@ -176,7 +176,7 @@ class Sender:
         }
         if over:
             self._ready = deque(ready for ready in self._ready if ready.claimed.id not in over)
-        why = "the life of its key is over, and nobody knows whether it left"
+        why = "its key protects it no more, and nobody knows whether it left"
         return [(number, token, why) for number, token in over.items()]
 
     def _way_for(self, ready: Ready, now: datetime) -> Way:

@@ -60,7 +60,7 @@ class SharedGate(Gate):
                 gates.save(tx, self._provider, replace(bucket, closed_until=until, reason=reason))
 
     def taken(self, now: datetime) -> None:
-        if not self.ajar(now):
+        if self.closed_until is None or not self.ajar(now):
             return
         with self._store.write() as tx:
             bucket = gates.hold(tx, self._provider)

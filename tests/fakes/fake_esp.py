@@ -36,6 +36,7 @@ class Esp:
         self.honours_keys = options.key
         self.keys: dict[str, tuple[bytes, bytes]] = {}
         self.accepted = 0
+        self.drip = options.drip
         self.drop_every = options.drop_every
         self.fail_every = options.fail_every
         self.asked = 0
@@ -223,8 +224,15 @@ class Connection(asyncio.Protocol):
     def _send(self, response: bytes | None) -> None:
         if response is None:
             self.transport.abort()
+        elif self.esp.drip:
+            self._drip(response)
         elif not self.transport.is_closing():
             self.transport.write(response)
+
+    def _drip(self, response: bytes) -> None:
+        if response and not self.transport.is_closing():
+            self.transport.write(response[:1])
+            asyncio.get_running_loop().call_later(self.esp.drip, self._drip, response[1:])
 
 
 async def main() -> None:
@@ -240,6 +248,7 @@ async def main() -> None:
     )
     parser.add_argument("--search", action="store_true", help="it can be asked for a mail, as Postmark can")
     parser.add_argument("--drop-every", type=int, default=0, help="accept every n-th mail and drop the connection")
+    parser.add_argument("--drip", type=float, default=0, help="seconds between two bytes of an answer")
     parser.add_argument("--fail-every", type=int, default=0, help="answer every n-th request with 503")
     options = parser.parse_args()
     esp = Esp(options)
