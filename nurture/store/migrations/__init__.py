@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-HEAD = "0013"
+HEAD = "0014"
 """The version this program works with; versions sort as text."""
 
 
