@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:ses-events"
 PEM = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01d088a6f77103d0fe307c0069e40ed6.pem"
 CONFIRM = f"https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=tok123"
+ID = "165545c9-2a5c-472c-8df2-7ff2be2b3b1b"
 SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
@@ -40,7 +41,7 @@ def canonical(told):
 def signed(message, now, *, version="1", by=None, **fields):
     """A message of SNS as it is posted; `fields` replace or add, before it is signed."""
     told = {
-        "Type": "Notification", "MessageId": "165545c9-2a5c-472c-8df2-7ff2be2b3b1b", "TopicArn": TOPIC,
+        "Type": "Notification", "MessageId": ID, "TopicArn": TOPIC,
         "Message": message if isinstance(message, str) else json.dumps(message), "SignatureVersion": version,
         "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.678Z"), "SigningCertURL": PEM, **fields,
     }  # fmt: skip

@@ -347,6 +347,24 @@ def test_a_person_behind_a_gateway_is_found_after_its_machine(stage):
     assert looked(stage.store, events.verdicts) == {True: 1, False: 2}
 
 
+def test_one_address_that_clicks_for_people_at_ten_domains_is_a_gateway(stage):
+    gate, firefox = "40.94.0.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    people = [f"ann@{number}.example.com" for number in range(10)]
+    for person in people:
+        stage.subscribe(person)
+    stage.work()
+    stage.now += timedelta(minutes=5)
+    for person in people:
+        stage.click(stage.mail("Tour", person), ip=gate, agent=firefox)
+        stage.now += timedelta(seconds=2)
+    stage.click(stage.mail("Tour", people[0]), ip="198.51.100.7", agent=firefox)  # from home
+    stage.after(minutes=1)
+    assert [person for person in people if "More" in stage.subjects(person)] == people[:1]
+    found = looked(stage.store, lambda tx: events.clicks(tx, 0, FIRST, 20))
+    reason = "one address clicked for people at 10 domains within 10 minutes"
+    assert [(one.human, one.reason) for one in found[:10]] == [(False, reason)] * 10
+
+
 def test_a_confirmation_counts_amid_the_burst_of_a_gateway_with_the_same_network_and_agent(house):
     """A person behind a link gateway arrives through it, and may arrive while it works."""
     house.subscribe()
@@ -412,7 +430,7 @@ def test_a_click_that_turns_out_human_is_a_late_yes(stage):
     assert judge_again(stage.store, stage.deployed, stage.now, stage.now, apply=False).looked_at == 0
 
 
-def test_what_an_older_version_had_barred_stays_barred(tmp_path):
+def test_what_an_older_version_had_barred_stays_barred_and_where_its_clicks_came_from_is_found(tmp_path):
     address = f"sqlite:///{tmp_path}/old.db"
     with create_engine(address).begin() as connection:
         command.upgrade(config(connection), "0001")
@@ -420,8 +438,14 @@ def test_what_an_older_version_had_barred_stays_barred(tmp_path):
         connection.execute(
             text("INSERT INTO suppression (digest, reason, at) VALUES (:d, 'bounced', 0)"), {"d": digest}
         )
+        command.upgrade(config(connection), "0013")
+        click = {"at": MONDAY, "received_at": MONDAY, "message": "m", "human": None, "detail": {"ip": "40.94.0.7"}}
+        rest = dict.fromkeys(("sequence", "step", "provider", "url", "reason"), "")
+        values = {"kind": "clicked", "subscriber": 1, **click, **rest}
+        connection.execute(tables.event.insert().values(values))
     store = open_store(address)
     with store.read() as tx:
         assert suppressions.of(tx, ["ann@example.com"])["ann@example.com"].reason == "bounced"
         assert suppressions.every(tx)[0][0] != digest, "nobody can look an address up without the database's key"
+        assert tx.execute(text("SELECT ip FROM event WHERE kind = 'clicked'")).scalars().all() == ["40.94.0.7"]
     store.close()

@@ -180,6 +180,7 @@ HOT = {
     "messages of a hook": (lambda tx: messages.by_provider_ids(tx, "x", ["y"]), "ix_message_provider_id"),
     "what was reported of a message": (lambda tx: events.of_messages(tx, ["m"]), "ix_event_message"),
     "clicks for a report": (lambda tx: reports.clicks(tx, "s", None, None), "ix_event_clicked"),
+    "clicks from an address": (lambda tx: events.clicks_from(tx, ["40.94.0.7"], NOW, NOW, 9), "ix_event_from"),
     "what was drawn": (lambda tx: list(reports.draws(tx, "s")), "ix_event_told"),
     "who bought": (lambda tx: list(reports.happened(tx, "bought", "review")), "ix_event_told"),
     "purchases": (lambda tx: list(reports.purchases(tx)), "ix_event_told"),

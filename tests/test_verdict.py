@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from nurture.journey.events import Event, Kind
-from nurture.journey.verdict import AGENTS, UNSUBSCRIBE_PAGE, judge
+from nurture.journey.verdict import AGENTS, UNSUBSCRIBE_PAGE, Elsewhere, judge
 
 LEFT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -131,6 +131,43 @@ def test_the_unsubscribe_link_within_a_minute_marks_the_other_click_as_a_machine
 @pytest.mark.parametrize("seconds", [-61, 61])
 def test_the_unsubscribe_link_more_than_a_minute_away_is_a_person(seconds):
     assert verdict(click(), click(600 + seconds, url=UNSUBSCRIBE_PAGE)).human
+
+
+GATE = "40.94.0.7"
+"""An address of the internet; those that documents use are not."""
+
+
+def others(count, minutes=10.0, *, ip=GATE, agent=FIREFOX):
+    """Clicks from one place for people at so many domains, this click's own among them, over so many minutes."""
+    return [
+        Elsewhere(ip, agent, LEFT + timedelta(seconds=600, minutes=minutes * n / (count - 1)), f"{n}.example")
+        for n in range(count)
+    ]
+
+
+def test_ten_domains_within_ten_minutes_of_one_address_are_a_gateway_whenever_it_came():
+    why = ("one address clicked for people at 10 domains within 10 minutes",)
+    for at in (600, 900, 1200):
+        one = click(at, ip=GATE)
+        assert judge([one], one, LEFT, others(10)).reasons == why
+        assert judge([one], one, LEFT, others(10)[::-1]).reasons == why
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [others(9), others(10, 10.1), others(10, ip="40.94.0.8"), others(10, agent=IPHONE), [others(10)[0]] * 20,
+     [replace(one, at=one.at + timedelta(minutes=11)) for one in others(10)]],
+    ids=["nine", "longer", "of its neighbour", "by another agent", "one domain", "later"],
+)  # fmt: skip
+def test_fewer_or_slower_or_from_elsewhere_are_people(seen):
+    one = click(ip=GATE)
+    assert judge([one], one, LEFT, seen).human
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "10.0.0.5", "::1", "203.0.113.7", "", "unknown"])
+def test_an_address_that_is_none_of_the_internet_is_a_proxy_of_ours_and_no_gateway(ip):
+    one = click(ip=ip)
+    assert judge([one], one, LEFT, others(10, ip=ip)).human
 
 
 def test_looking_at_the_unsubscribe_page_alone_is_human():

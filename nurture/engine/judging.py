@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nurture.engine.moving import Reached, carry
 from nurture.journey.events import Event, Kind
-from nurture.journey.verdict import Verdict, judge
+from nurture.journey.verdict import DOMAINS_WITHIN, Elsewhere, Verdict, judge, may_be_a_gateway
 from nurture.store import enrollments, events, friends, messages, people
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nurture.store.database import Store
 
 BATCH = 500
+FLOOD = 2_000
+"""Clicks of others that are looked at for one batch."""
+
 SHOWN = 1_000
 """Changed verdicts that are told one by one."""
 
@@ -37,10 +40,28 @@ def _verdicts(tx: Connection, clicks: list[events.Row]) -> tuple[dict[int, Verdi
     for row in events.of_messages(tx, list(rows)):
         if row.kind in (Kind.CLICKED, Kind.UNSUBSCRIBED):
             seen[row.message].append(events.as_event(row))
+    elsewhere = _elsewhere(tx, clicks)
     given = {
-        click.id: judge(seen[click.message], events.as_event(click), rows[click.message].sent_at) for click in clicks
+        click.id: judge(
+            seen[click.message],
+            events.as_event(click),
+            rows[click.message].sent_at,
+            elsewhere.get(click.detail.get("ip", ""), ()),
+        )
+        for click in clicks
     }
     return given, rows
+
+
+def _elsewhere(tx: Connection, clicks: list[events.Row]) -> dict[str, list[Elsewhere]]:
+    """By address, what else came from where these came from, at about the same time."""
+    ips = sorted({ip for click in clicks if may_be_a_gateway(ip := click.detail.get("ip", ""))})
+    found: dict[str, list[Elsewhere]] = defaultdict(list)
+    if ips:
+        times = [click.at for click in clicks]
+        for one in events.clicks_from(tx, ips, min(times) - DOMAINS_WITHIN, max(times) + DOMAINS_WITHIN, FLOOD):
+            found[one.ip].append(one)
+    return found
 
 
 def _reached(tx: Connection, human: list[tuple[messages.Row, events.Row]]) -> list[Reached]:

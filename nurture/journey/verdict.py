@@ -7,7 +7,8 @@ verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -23,6 +24,7 @@ UNSUBSCRIBE_PAGE = "unsubscribe"
 
 MANY_LINKS, WITHIN = 3, timedelta(seconds=10)
 MANY_NETWORKS, NETWORKS_WITHIN = 3, timedelta(seconds=120)
+MANY_DOMAINS, DOMAINS_WITHIN = 10, timedelta(minutes=10)
 PAIR_WITHIN = timedelta(seconds=60)
 AT_ONCE = timedelta(seconds=2)
 
@@ -36,6 +38,16 @@ AGENTS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A click from some address and agent, on whoever's mail: `domain` is that of the mail's recipient."""
+
+    ip: str
+    agent: str
+    at: datetime
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """`human`, and why: the names of the signals that spoke, or what was looked for and not found."""
 
@@ -43,12 +55,15 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(clicks: Sequence[Event], click: Event, sent_at: datetime | None) -> Verdict:
+def judge(
+    clicks: Sequence[Event], click: Event, sent_at: datetime | None, elsewhere: Sequence[Elsewhere] = ()
+) -> Verdict:  # fmt: skip
     """Judge one click by everything that was reported of its message (`clicks`, this one included).
 
-    The order in which reports came does not matter. `sent_at` (UTC) is when the mail left.
+    The order in which reports came does not matter. `sent_at` (UTC) is when the mail left. `elsewhere` are clicks on
+    the mail of others, of which only those from the same place count.
     """
-    strong = [reason for reason in (*_own(click), *_company(clicks, click)) if reason]
+    strong = [reason for reason in (*_own(click), *_company(clicks, click), _gateway(elsewhere, click)) if reason]
     if strong:
         return Verdict(human=False, reasons=tuple(strong))
     weak = [reason for reason in _weak(click, sent_at) if reason]
@@ -71,8 +86,8 @@ def _own(click: Event) -> tuple[str, ...]:
 def _company(clicks: Sequence[Event], click: Event) -> tuple[str, ...]:
     """What the other requests for links of this mail say."""
     fetched = [one for one in clicks if one.kind is Kind.CLICKED]
-    links = _most(fetched, click, WITHIN, lambda one: one.url)
-    networks = _most(fetched, click, NETWORKS_WITHIN, lambda one: _network(one.ip))
+    links = _most([(one.at, one.url) for one in fetched], click, WITHIN)
+    networks = _most([(one.at, _network(one.ip)) for one in fetched], click, NETWORKS_WITHIN)
     pair = any(
         _is_unsubscribe(one) and abs(one.at - click.at) <= PAIR_WITHIN for one in fetched if not _is_unsubscribe(click)
     )
@@ -83,6 +98,23 @@ def _company(clicks: Sequence[Event], click: Event) -> tuple[str, ...]:
     )
 
 
+def may_be_a_gateway(ip: str) -> bool:
+    """Whether this is an address of the internet. Behind a proxy of ours that we do not know, all come from one that is not."""
+    try:
+        return ip_address(ip).is_global
+    except ValueError:
+        return False
+
+
+def _gateway(elsewhere: Sequence[Elsewhere], click: Event) -> str:
+    """One program at one address that opens the mail of many organisations. People share addresses, seldom both."""
+    if not may_be_a_gateway(click.ip):
+        return ""
+    seen = [(one.at, one.domain) for one in elsewhere if (one.ip, one.agent) == (click.ip, click.agent)]
+    domains = _most(seen, click, DOMAINS_WITHIN)
+    return f"one address clicked for people at {domains} domains within 10 minutes" if domains >= MANY_DOMAINS else ""
+
+
 def _weak(click: Event, sent_at: datetime | None) -> tuple[str, ...]:
     """Never enough alone: clocks differ between machines, and some people hide their browser."""
     return (
@@ -91,13 +123,21 @@ def _weak(click: Event, sent_at: datetime | None) -> tuple[str, ...]:
     )
 
 
-def _most(clicks: Sequence[Event], click: Event, within: timedelta, what: Callable[[Event], str]) -> int:
+def _most(things: Sequence[tuple[datetime, str]], click: Event, within: timedelta) -> int:
     """How many different things were seen in the liveliest stretch of this length that holds the click."""
-    seen = sorted((one.at, what(one)) for one in clicks if abs(one.at - click.at) <= within and what(one))
-    most = 0
-    for first, _ in seen:
-        if first <= click.at <= first + within:
-            most = max(most, len({thing for at, thing in seen if first <= at <= first + within}))
+    seen = sorted((at, thing) for at, thing in things if abs(at - click.at) <= within and thing)
+    inside: Counter[str] = Counter()
+    most = reached = 0
+    for first, thing in seen:
+        if first > click.at:
+            break
+        while reached < len(seen) and seen[reached][0] <= first + within:
+            inside[seen[reached][1]] += 1
+            reached += 1
+        most = max(most, len(inside))
+        inside[thing] -= 1
+        if not inside[thing]:
+            del inside[thing]
     return most
 
 

@@ -82,7 +82,7 @@ def happened(tx: Connection, subscriber: int) -> list[Mapping[str, Any]]:
 
 
 def rewrite(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write these entries anew: id, answer, reason, detail. Where they led is gone, and they are judged no more."""
+    """Write these entries anew: id, answer, reason, detail. Where they led and came from is gone, and they are judged no more."""
     c = event.c
     changing = update(event).where(c.id == bindparam("number"))
     values = {name: bindparam(f"new_{name}", type_=c[name].type) for name in ("answer", "reason", "detail")}
@@ -90,7 +90,7 @@ def rewrite(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         {"number": row["id"], **{f"new_{name}": row[name] for name in ("answer", "reason", "detail")}} for row in rows
     ]
     if changes:
-        tx.execute(changing.values(url="", judged_at=None, **values), changes)
+        tx.execute(changing.values(url="", ip="", judged_at=None, **values), changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, literal_column, select, text, update
 
 from nurture.journey.events import Event, Kind
+from nurture.journey.verdict import Elsewhere
 from nurture.store import tables
 from nurture.store.dialect import chunks, insert
 
@@ -65,7 +66,7 @@ class Row:
     detail: Mapping[str, str]
 
 
-REPORTED = ("key", "message", "provider", "url", "answer", "human", "judged_at")
+REPORTED = ("key", "message", "provider", "url", "ip", "answer", "human", "judged_at")
 NOTE = table.insert().values(
     # part of the statement's text, since a bound value costs as much a row as one that differs
     {name: literal_column("NULL" if c[name].nullable else "''") for name in REPORTED}
@@ -76,6 +77,9 @@ COLUMNS = (
     c.id, c.kind, c.at, c.received_at, c.message, c.enrollment, c.subscriber, c.sequence, c.step, c.provider, c.url,
     c.answer, c.human, c.reason, c.judged_at, c.detail,
 )  # fmt: skip
+
+
+FROM = "event.kind = 'clicked' AND event.ip <> ''"
 
 
 def _row(found: Sequence[Any]) -> Row:
@@ -119,6 +123,7 @@ def record(tx: Connection, rows: Sequence[Recorded]) -> list[str]:
             "step": row.step,
             "provider": row.provider,
             "url": row.url,
+            "ip": row.detail.get("ip", "") if row.kind == Kind.CLICKED else "",
             "answer": row.answer,
             "human": None if row.human is None else int(row.human),
             "reason": row.reason,
@@ -167,6 +172,22 @@ def of_messages(tx: Connection, messages: Sequence[str]) -> list[Row]:
         # the second condition is the index's own; SQLite does not infer it
         query = select(*COLUMNS).where(c.message.in_(some)).where(text("event.message <> ''"))
         found += [_row(row) for row in tx.execute(query.order_by(c.at, c.id))]
+    return found
+
+
+def clicks_from(tx: Connection, ips: Sequence[str], since: datetime, until: datetime, limit: int) -> list[Elsewhere]:
+    """Clicks from these addresses, on whoever's mail: the latest `limit`, which show a flood as well as all of it."""
+    whose = tables.subscriber.c
+    found: list[Elsewhere] = []
+    for some in chunks(ips):
+        query = select(c.ip, c.detail, c.at, whose.email).join_from(table, tables.subscriber, c.subscriber == whose.id)
+        # the last condition is the index's own
+        query = query.where(c.ip.in_(some)).where(c.at.between(since, until)).where(text(FROM))
+        query = query.order_by(c.at.desc()).limit(limit)
+        found += [
+            Elsewhere(ip, detail.get("agent", ""), at, (email or "").rpartition("@")[2])
+            for ip, detail, at, email in tx.execute(query)
+        ]
     return found
 
 

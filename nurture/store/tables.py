@@ -102,6 +102,14 @@ Number = BigInteger().with_variant(Integer, "sqlite")
 ASKS = text("wishes LIKE '%\"asks\"%'")
 
 
+TOLD = "kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index of those rows alone of which this is true."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class SubscriberRow(SQLModel, table=True):
     """A person on the list. `email` is normalised before it comes here."""
 
@@ -259,38 +267,20 @@ class PayloadRow(SQLModel, table=True):
 
 
 class EventRow(SQLModel, table=True):
-    """What happened, and what we made of it. `key` is what a report means, so that a repeat is known."""
+    """What happened, and what we made of it. `key` is what a report means, so that a repeat is known.
+
+    `ip` is where a click came from, for questions about other clicks from there; "" with everything else.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
-        Index(
-            "ix_event_message", "message", sqlite_where=text("message <> ''"), postgresql_where=text("message <> ''")
-        ),
+        _partial("ix_event_message", "message", where="message <> ''"),
         Index("ix_event_subscriber", "subscriber"),
-        Index(
-            "ix_event_judge",
-            "judged_at",
-            sqlite_where=text("judged_at IS NOT NULL AND human IS NULL"),
-            postgresql_where=text("judged_at IS NOT NULL AND human IS NULL"),
-        ),
-        Index(
-            "ix_event_clicked",
-            "sequence",
-            "step",
-            "human",
-            "enrollment",
-            sqlite_where=text("kind = 'clicked'"),
-            postgresql_where=text("kind = 'clicked'"),
-        ),
-        Index(
-            "ix_event_told",
-            "kind",
-            "sequence",
-            "reason",
-            sqlite_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
-            postgresql_where=text("kind IN ('bought', 'drawn', 'event', 'replied', 'tag')"),
-        ),
-        Index("ix_event_kept", "at", sqlite_where=text("kind = 'kept'"), postgresql_where=text("kind = 'kept'")),
+        _partial("ix_event_judge", "judged_at", where="judged_at IS NOT NULL AND human IS NULL"),
+        _partial("ix_event_clicked", "sequence", "step", "human", "enrollment", where="kind = 'clicked'"),
+        _partial("ix_event_from", "ip", "at", where="kind = 'clicked' AND ip <> ''"),
+        _partial("ix_event_told", "kind", "sequence", "reason", where=TOLD),
+        _partial("ix_event_kept", "at", where="kind = 'kept'"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(Number, primary_key=True))
@@ -305,6 +295,7 @@ class EventRow(SQLModel, table=True):
     step: str = Field(sa_column=Column(Text, nullable=False))
     provider: str = Field(sa_column=Column(Text, nullable=False))
     url: str = Field(sa_column=Column(Text, nullable=False))
+    ip: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     answer: Any = Field(sa_column=Column(Json))
     human: int | None = Field(sa_column=Column(Integer))
     reason: str = Field(sa_column=Column(Text, nullable=False))
