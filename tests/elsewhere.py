@@ -8,15 +8,15 @@ KINDS = {"html": "text/html; charset=utf-8", "wav": "audio/wav"}
 
 
 @contextmanager
-def elsewhere(**files):
-    """Serve these bodies, `page_html` at /page.html; gives the address. Its host is not ours, so it is another site."""
+def elsewhere(files):
+    """Serve these bodies by their paths; gives the address. Its host is not ours, so it is another site."""
 
     class Serving(BaseHTTPRequestHandler):
         def do_GET(self):
-            name, _, kind = self.path.partition("?")[0].strip("/").partition(".")
-            body = files.get(f"{name}_{kind}")
+            path = self.path.partition("?")[0]
+            body = files.get(path)
             self.send_response(200 if body is not None else 404)
-            self.send_header("Content-Type", KINDS.get(kind, "text/plain"))
+            self.send_header("Content-Type", KINDS.get(path.rpartition(".")[2], "text/plain"))
             self.end_headers()
             self.wfile.write(body or b"")
 

@@ -184,7 +184,9 @@ def test_from_the_form_to_the_course_with_three_friends(browser, house):
     clicks = [re.search(r"https://go\.example\.com(/c/\S+)", mail.text)[1] for mail in (course, last)]
     for seconds, leads in ((1, "/course/join"), (0, "/course")):
         house.now = ends - timedelta(seconds=seconds)
-        assert [house.web.get(click).headers["location"] for click in clicks] == [f"https://brightline.example{leads}"] * 2
+        assert [house.web.get(click).headers["location"] for click in clicks] == [
+            f"https://brightline.example{leads}"
+        ] * 2
     house.now = ends - timedelta(seconds=1)
     assert [house.web.post("/api/offers/WEEK-7F3K/redeem", headers=TOKEN).status_code for _ in "ab"] == [200, 409]
     house.tells("bought", product="course")

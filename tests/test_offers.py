@@ -197,6 +197,23 @@ def test_a_code_for_all_says_whose_is_meant_by_the_address(store):
     shop.close()
 
 
+def test_a_code_for_all_is_used_up_by_one_and_still_good_for_another(store):
+    shop = Visited(store, {"course": ladder("spring")}, TEMPLATES)
+    for who in ("ann", "bob"):
+        shop.subscribe(f"{who}@example.com")
+    shop.work()
+
+    def of(who, act=""):
+        ask = shop.web.post if act else shop.web.get
+        return ask(f"/api/offers/spring{act}", params={"email": f"{who}@example.com"}, headers=TOKEN)
+
+    assert shop.web.post("/api/offers/spring/redeem", headers=TOKEN).status_code == 422
+    assert [of("ann", "/redeem").status_code for _ in "12"] == [200, 409]
+    assert (of("ann").json()["valid"], of("bob").json()["valid"]) == (False, True)
+    assert (of("bob", "/redeem").status_code, of("bob").json()["redeemed"]) == (200, iso(MONDAY))
+    shop.close()
+
+
 def test_the_page_speaks_the_persons_language_on_their_clock(store):
     templates = TEMPLATES | {"templates/offer.de.md": OFFER}
     shop = Visited(store, {"course": ladder("spring"), "course.de": GERMAN}, templates)

@@ -27,7 +27,9 @@ SCREENS = (
     {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 )
 STRICT = b"  strict: {title: People only, roles: refuse, disposable: allow, confirm: no, from: Ada <ada@example.com>}\n"
-FORMS_HERE = (PEOPLE + FORMS + STRICT).replace(b", start: ladder", b"").replace(b"a week, ask", b"a week, start: bring, ask")
+FORMS_HERE = (
+    (PEOPLE + FORMS + STRICT).replace(b", start: ladder", b"").replace(b"a week, ask", b"a week, start: bring, ask")
+)
 CHALLENGE = LADDER.replace("start: manual", "challenge: {from: 2026-06-01, to: 2026-06-03}\nstart: manual")
 
 
@@ -172,7 +174,7 @@ def test_the_form_on_another_site_keeps_where_it_stood_and_what_was_agreed_to(br
     code, html, err = nurture("signup", "news", "--html")
     assert code == 0, err
     told = '<meta name="referrer" content="no-referrer-when-downgrade">'
-    with elsewhere(post_html=f"{told}{html}".encode(), shy_html=html.encode()) as blog:
+    with elsewhere({"/post.html": f"{told}{html}".encode(), "/shy.html": html.encode()}) as blog:
         for number, (where, page_told) in enumerate((("post", "/post.html?utm_source=x"), ("shy", "/"))):
             email = f"{where}@example.com"
             page = opened(browser, where)
