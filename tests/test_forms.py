@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from stage import PEOPLE
 from test_offers import fill
-from test_web import Visited
+from test_web import TOKEN, Visited
 
 from nurture.engine.show import person
 from nurture.language.project import read_project
@@ -148,6 +148,25 @@ def test_the_first_question_is_answered_from_the_mail_and_the_rest_on_pages(aske
     asked.work()
     assert asked.delivered[-1].subject == "A big one, A-1"
     assert "A-1" in asked.web.get(auto).text, "the page goes on showing the code"
+
+
+def test_the_code_of_a_survey_holds_until_its_second_and_for_one_use(asked):
+    asked.subscribe("bob@example.com")
+    asked.work()
+    fill_in(asked, pages(asked, 0)[0])
+    fill_in(asked, pages(asked, 1)[0])
+    ends = asked.now + timedelta(days=2)
+
+    def of(code, act=""):
+        return (asked.web.post if act else asked.web.get)(f"/api/offers/{code}{act}", headers=TOKEN)
+
+    told = of("A-1").json()
+    assert (told["valid"], told["product"], told["deadline"]) == (True, "about_you", f"{ends:%Y-%m-%dT%H:%M:%SZ}")
+    asked.now = ends - timedelta(seconds=1)
+    assert of("A-2").json()["valid"] is True
+    assert [of("A-1", "/redeem").status_code for _ in "12"] == [200, 409]
+    asked.now = ends
+    assert (of("A-2").json()["valid"], of("A-2", "/redeem").status_code) == (False, 410)
 
 
 def test_a_form_half_done_is_nudged_where_it_stopped_and_goes_on_from_any_link(asked):

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,13 +16,16 @@ import httpx
 import pytest
 from stage import LINKS, MONDAY
 from standardwebhooks import Webhook
+from test_listening import FOLLOWS
+from test_web import LOGIN, TOKEN, Visited
 
 from nurture.cli.main import run
 from nurture.engine.deploy import Current
 from nurture.engine.doctor import listeners as looking
-from nurture.engine.listening import Listener
+from nurture.engine.listening import TYPES, Listener
 from nurture.engine.rules import Rules
 from nurture.engine.run import Engine, working
+from nurture.engine.telling import Teller
 from nurture.errors import Rejected, Unavailable
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Account
@@ -34,6 +37,32 @@ ROOT = Path(__file__).parent.parent
 SECRETS = ("whsec_" + "bmV3c2Vj" * 5, "whsec_" + "b2xkc2Vj" * 5)
 
 
+LADDER = """\
+title: Asks
+start: joined
+goal: {bought: review}
+stop: replied
+from: ada@brightline.example
+within: 1 day
+badges: {first: {title: The first}}
+steps:
+  question:
+    subject: One question
+    template: body.md
+    send: now
+    award: first
+    ask: {poll: Home or auto?, answers: {home: Home, auto: Auto}}
+    yes: offer
+    no: end
+  offer:
+    subject: Offer
+    template: body.md
+    send: now
+    ask: {buy: review, price: 99 GBP, to: https://brightline.example/buy, size: 3}
+    no: end
+"""
+
+
 class Patient(NamedTuple):
     """As much of a doctor's patient as this look needs."""
 
@@ -43,7 +72,7 @@ class Patient(NamedTuple):
 
 
 class Server(HTTPServer):
-    def __init__(self, answer=b"HTTP/1.1 204 No Content\r\n\r\n"):
+    def __init__(self, answer=b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"):
         self.came, self.answer = SimpleQueue(), answer
         super().__init__(("127.0.0.1", 0), Receiving)
         Thread(target=self.serve_forever, daemon=True).start()
@@ -114,6 +143,68 @@ def test_the_engine_at_work_tells_what_waits_and_the_doctor_says_how_it_went(sto
         assert notices.replay(tx, MONDAY, "own", ["evt_1"]) == 1
         notices.give_up(tx, "own", MONDAY, "answered 500")
     assert next(looking.check(patient)).says == "own did not hear 1 event: answered 500"
+
+
+def test_whatever_people_do_is_heard_signed_and_begins_what_waits_for_it(store, served):
+    """From their own doors, the page, the API, a provider's reports and the way out, to the listener's."""
+    server = served()
+    rules = Rules(postal_address="1 Example Street", listeners=(Listener("crm", server.url, secrets=SECRETS),))
+    begins = {
+        name: FOLLOWS.replace("{START}", what)
+        for name, what in (("on", "{kept: asks.question}"), ("up", "{goal: asks}"))
+    }
+    stage = Visited(store, {"asks": LADDER, **begins}, rules=rules)
+    stage.now = datetime.now(UTC) - timedelta(days=2)  # a signature is of the moment, and what is told has happened
+    stage.subscribe("dan@example.com")
+    stage.after(days=1, minutes=1)
+    for who in ("ann", "bob", "cem", "eve", "fay"):
+        stage.subscribe(f"{who}@example.com")
+    stage.work()
+
+    def mail(who):
+        return stage.mail("One question", f"{who}@example.com")
+
+    def link(who, way):
+        return re.findall(rf"https://go\.example\.com(/{way}/[^\s?)>]+)", mail(who).text)[0]
+
+    def hooked(who, **report):
+        told = {"Email": f"{who}@example.com", "BouncedAt": f"{stage.now:%Y-%m-%dT%H:%M:%SZ}", "ID": 1, **report}
+        told |= {"MessageID": f"p-{who}", "Metadata": {"nid": mail(who).id}}
+        assert stage.web.post("/hooks/postmark", json=told, headers=LOGIN).status_code == 200
+
+    stage.web.post(link("ann", "q"), data={"answer": "home"})
+    stage.work()
+    for who, name, data in (("ann", "bought", {"product": "review"}), ("eve", "replied", {})):
+        told = {"name": name, "email": f"{who}@example.com", "data": data}
+        assert stage.web.post("/api/events", json=told, headers=TOKEN).status_code == 202
+    hooked("bob", RecordType="SpamComplaint", Type="SpamComplaint")
+    hooked("cem", RecordType="Bounce", Type="HardBounce", TypeCode=1)
+    assert stage.web.post(link("fay", "u")).status_code == 200
+    stage.work()
+
+    teller, now = Teller(store), datetime.now(UTC)
+    while teller.turn(rules.listeners, now).more:
+        pass
+    heard = set()
+    while not server.came.empty():
+        headers, body = server.came.get()
+        headers = {name.lower(): value for name, value in headers.items()}
+        event, _ = (Webhook(secret).verify(body, headers) for secret in SECRETS)
+        heard.add(
+            (
+                event["email"].partition("@")[0],
+                event["type"],
+                event.get("how") or event.get("answer") or event.get("badge"),
+            )
+        )
+    assert heard == {
+        ("ann", "kept", "home"), ("ann", "awarded", "first"), ("ann", "kept", "yes"), ("ann", "goal", "goal"),
+        ("bob", "complained", None), ("bob", "ended", "complained"), ("cem", "bounced", None), ("cem", "ended", "bounced"),
+        ("dan", "ended", "finished"), ("eve", "ended", "stopped"), ("fay", "unsubscribed", None), ("fay", "ended", "unsubscribed"),
+    }  # fmt: skip
+    assert {kind for _, kind, _ in heard} == set(TYPES)
+    assert {place["sequence"] for place in stage.story("ann@example.com")["enrollments"]} == {"asks", "on", "up"}
+    stage.close()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A video: what was really played counts, a jump to its end does not. And kinds of ask from elsewhere. On both databases."""
 
-import json
 import os
 import re
 import subprocess
@@ -147,6 +146,7 @@ def test_a_video_that_is_not_there_is_said_by_check():
 THEIRS = """\
 from nurture.language.kinds import AskForm
 BOOK = AskForm(size=3, yes="page", keys=("to", "label"), required=("to",), says="A call is booked.", example="Book a call")
+SHARE = AskForm(size=1, yes="click", keys=("to",), required=("to",))
 BAD = AskForm(size=9)
 """
 BOOKED = """\
@@ -157,46 +157,79 @@ within: 3 days
 steps:
   hello:
     subject: Hello
-    ask: {click: Look, to: https://example.com/}
+    ask: {share: Look, to: https://example.com/}
     yes: call
     no: end
   call:
     subject: Shall we talk?
     ask: {book: Book a call, to: https://cal.example/ada}
+    yes: later
+    no: end
+  later:
+    subject: And again?
+    ask: {book: Book another, to: https://cal.example/ada}
     no: end
 tests:
   - name: a call is booked
     does: [{hello: yes}, {call: yes}]
-    expect: {path: [hello, call], answers: {call: yes}}
+    expect: {path: [hello, call, later], answers: {call: yes}}
+"""
+DRIVES = """\
+import re, sys
+from pathlib import Path
+from nurture.cli.main import run
+from nurture.store.database import open_store
+from test_web import Visited
+
+project = Path(sys.argv[1])
+for words in ("check", "test", "render talk call", "schema"):
+    print("---", words, run(["-C", str(project), *words.split()]))
+store = open_store(f"sqlite:///{project}/own.db")
+files = {path.relative_to(project).as_posix(): path.read_bytes() for path in project.rglob("templates/talk/*")}
+stage = Visited(store, {"talk": (project / "sequences/talk.yaml").read_text()}, files)
+stage.subscribe()
+stage.work()
+link = lambda subject: re.search(r"https://go\\.example\\.com(/[cq]/\\S+)", stage.mail(subject).text)[1]
+print("leads to", stage.web.get(link("Hello")).headers["location"])
+stage.after(minutes=2)
+page = stage.web.get(link("Shall we talk?")).text
+token = re.search(r'href="https://cal\\.example/ada\\?nurture=([^"]+)"', page)[1]
+print("tells", stage.web.post(f"/w/{token}", headers={"Origin": "https://cal.example"}).json())
+stage.work()
+stage.web.post(link("And again?"))
+print("kept", [(one["step"], one["answer"]) for one in stage.story()["answers"]])
+stage.close()
 """
 
 
 def test_a_kind_that_a_distribution_brings_is_one_like_all_others(tmp_path):
-    assert "book" not in KINDS
+    assert not {"book", "share"} & set(KINDS)
     there = tmp_path / "there"
     (there / "booking-1.0.dist-info").mkdir(parents=True)
     (there / "booking.py").write_text(THEIRS)
     (there / "booking-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: booking\nVersion: 1.0\n")
-    points = "[nurture.asks]\nbook = booking:BOOK\nbad = booking:BAD\ngone = booking:GONE\n"
-    (there / "booking-1.0.dist-info" / "entry_points.txt").write_text(points)
+    points = "book = booking:BOOK\nshare = booking:SHARE\nbad = booking:BAD\ngone = booking:GONE\n"
+    (there / "booking-1.0.dist-info" / "entry_points.txt").write_text(f"[nurture.asks]\n{points}")
     project = tmp_path / "project"
     (project / "sequences").mkdir(parents=True)
     (project / "templates" / "talk").mkdir(parents=True)
     (project / "nurture.toml").write_text("")
     (project / "sequences" / "talk.yaml").write_text(BOOKED)
-    for step in ("hello", "call"):
+    for step in ("hello", "call", "later"):
         (project / "templates" / "talk" / f"{step}.md").write_text("Hello.\n\n{{ ask }}\n")
-
-    def nurture(*words):
-        return subprocess.run(
-            [Path(sys.executable).with_name("nurture"), "-C", project, *words], capture_output=True, text=True,
-            check=False, env={**os.environ, "PYTHONPATH": str(there)},
-        )  # fmt: skip
-
-    checked = nurture("check", "--format", "json")
-    assert json.loads(checked.stdout)["problems"] == [], checked.stdout
-    assert "the ask 'bad' of booking:BAD requires" in checked.stderr
-    assert "the ask 'gone' of booking:GONE cannot be loaded" in checked.stderr
-    assert nurture("test").returncode == 0
-    assert "/q/" in nurture("render", "talk", "call").stdout
-    assert "book" in nurture("schema").stdout
+    # a process of its own, as kinds are read once, when the program starts
+    path = os.pathsep.join([str(there), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVES, project], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    said = done.stdout
+    for words in ("--- check 0", "--- test 0", "--- render talk call 0", "--- schema 0"):
+        assert words in said, said + done.stderr
+    assert "the ask 'bad' of booking:BAD requires" in done.stderr
+    assert "the ask 'gone' of booking:GONE cannot be loaded" in done.stderr
+    assert "/q/" in said.partition("--- test")[2].partition("--- render")[0]
+    assert '"book"' in said.partition("--- render")[2]
+    assert "leads to https://example.com/\n" in said
+    assert "tells {'percent': 100, 'enough': True}" in said
+    assert "kept [('hello', 'yes'), ('call', 'yes'), ('later', 'yes')]" in said

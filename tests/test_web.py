@@ -56,9 +56,9 @@ TOKEN = {"Authorization": "Bearer token"}
 class Visited(Stage):
     """A stage with a web before it."""
 
-    def __init__(self, store, sequences=None, templates=None):
+    def __init__(self, store, sequences=None, templates=None, **how):
         sheet = {"files/sheet ä.pdf": b"%PDF-1.7 a sheet"}
-        super().__init__(store, sequences or {"ladder": LADDER}, templates=templates or sheet)
+        super().__init__(store, sequences or {"ladder": LADDER}, templates=templates or sheet, **how)
         self.inbox = Inbox(store)
         site = Site(
             store, Current(store, self.rules), LINKS, self.inbox,

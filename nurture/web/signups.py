@@ -62,10 +62,16 @@ class Sent:
     def language(self) -> str:
         return spoken(self.request)
 
+    @property
+    def page(self) -> str:
+        """Where the form stood: as the form says, else as the browser does."""
+        return (self.fields.get("page") or self.request.headers.get("referer", ""))[:LONGEST]
+
     def shown(self, status: int = 200, *, problem: str = "", field: str = "", meant: str = "") -> Response:
-        """The form once more, with what was typed."""
+        """The form once more, with what was typed. It goes on knowing where it came from: its next sender is a page of ours."""
+        known = {**self.fields, **campaign_of(self.request, self.fields), "page": self.page}
         return form_page(
-            self.site, self.request, self.form, status, fields=self.fields, problem=problem, field=field, meant=meant,
+            self.site, self.request, self.form, status, fields=known, problem=problem, field=field, meant=meant,
             friend_of=self.friend_of, heading=self.heading,
         )  # fmt: skip
 
@@ -163,10 +169,7 @@ def take(sent: Sent, clients: Tries) -> Response:
             return JSONResponse({**told, "message": said["once_more"]}, 428)
         return sent.shown(200, problem=said["once_more"])
     ip, agent = whose(request)
-    source = signing.Came(
-        fields.get("page", "")[:LONGEST] or request.headers.get("referer", "")[:LONGEST],
-        campaign_of(request, fields), f"{ip} {agent}", sent.friend_of,
-    )  # fmt: skip
+    source = signing.Came(sent.page, campaign_of(request, fields), f"{ip} {agent}", sent.friend_of)
     afresh(
         site.current,
         lambda running: signing.sign_up(site.store, running, sent.form, address, values, source, site.now()),
