@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-HEAD = "0014"
+HEAD = "0015"
 """The version this program works with; versions sort as text."""
 
 
