@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
@@ -193,8 +194,11 @@ def test_other_peoples_mail_on_the_account_is_dropped_after_a_week_and_counted(s
     ],
 )
 def test_a_report_is_believed_whatever_was_believed_of_the_mail_and_moves_on_who_waited_for_it(
-    store, believed, fault, due
+    migrated, tmp_path, believed, fault, due
 ):  # fmt: skip
+    shutil.copy(migrated, tmp_path / "nurture.db")
+    store = open_store(f"sqlite:///{tmp_path}/nurture.db")
+
     def send(message):
         raise fault
 
@@ -223,6 +227,7 @@ def test_a_report_is_believed_whatever_was_believed_of_the_mail_and_moves_on_who
     assert stage.place("ladder")["ended"] == ("finished" if fault else "unsubscribed")
     assert len(stage.story()["messages"]) == 1
     stage.close()
+    store.close()
 
 
 # --- who gets no more mail
