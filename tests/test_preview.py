@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -13,6 +14,7 @@ from nurture.cli.main import run
 from nurture.mail.render import Letterhead
 from nurture.web.preview.app import Listeners, build
 from nurture.web.preview.desk import Desk, Watching
+from nurture.web.preview.seeing import checks, see
 from nurture.web.serve import listen, serving
 
 ROOT = Path(__file__).parent.parent
@@ -76,18 +78,47 @@ def test_every_mail_of_every_person_is_shown_or_it_is_said_why_not(client, desk)
                 assert 'id="html"' in shown.text or "never gets this mail" in shown.text, (name, step, role)
 
 
-def test_the_tools_say_what_is_to_be_checked(client):
+def tiles(page):
+    """What the toolbar says: the tone and the words of each tile."""
+    found = re.findall(r'<details class="check (\w+)".*?<summary><b>(.*?)</b> (.*?)</summary>', page, re.DOTALL)
+    return {name: (tone, words) for tone, name, words in found}
+
+
+def test_the_tools_say_what_is_to_be_checked_and_the_docs_name_each(client):
     page = client.get("/see/home-loan/question").text
-    for words in (
-        "<b>One ask</b> and only one",
-        "<b>Links</b> 4",
-        "of 60 characters",
-        "of 102 KB",
-        "<b>Images</b> none",
-    ):
-        assert words in page
+    said = tiles(page)
+    assert {name: tone for name, (tone, _) in said.items()} == dict.fromkeys(said, "ok")
+    assert said["One ask"][1] == "and only one"
+    assert (said["Links"][1], said["Images"][1], said["Dark inbox"][1]) == ("4", "none", "its own colours")
+    assert said["Subject"][1] == "23 of 60 characters"
+    assert re.fullmatch(r"\d+\.\d of 102 KB", said["Size"][1])
+    assert re.fullmatch(r"\d\d words", said["Text part"][1])
+    named = re.findall(r"^\| ([A-Z].+?) \|", (ROOT / "docs" / "previewing.md").read_text(), re.MULTILINE)
+    assert list(said) == named
     assert "answers home, after a confirmation" in page
     assert "https://brightline.example/checkout" in client.get("/see/home-loan/offer").text
+
+
+def test_what_is_over_a_limit_is_on_the_toolbar(client, desk, project):
+    edit(project, "sequences/home-loan.yaml", "subject: Still looking?", f"subject: {'Still looking? ' * 5}")
+    edit(project, "templates/home-loan/question_again.md", "{{ ask }}", "Many words. " * 9_000 + "\n\n{{ ask }}")
+    desk.reread()
+    said = tiles(client.get("/see/home-loan/question_again").text)
+    assert said["Subject"] == ("warn", "74 of 60 characters")
+    assert said["Size"][0] == "bad"
+    assert 102 < float(said["Size"][1].split()[0]) < 120
+
+
+def test_a_mail_of_nothing_is_what_the_tools_say(desk):
+    seen = see(desk, desk.shown("home-loan"), "question")
+    bare = replace(seen.message, html="<p>Hello</p><img src='a.png'>", text="")
+    said = {check.name: (check.tone, check.words) for check in checks(seen.step, bare, "", ())}
+    assert said["Text part"] == ("warn", "0 words")
+    assert said["Links"] == ("bad", "none, not even a way out")
+    assert said["Images"] == ("bad", "1, 1 without alt")
+    assert said["Dark inbox"] == ("warn", "no colours for it")
+    wordless = replace(bare, html="<a href='https://x.example'><img alt='' src='a.png'></a>")
+    assert next(one for one in checks(seen.step, wordless, "", ()) if one.name == "Links").tone == "warn"
 
 
 def test_a_second_ask_and_an_image_without_alt_are_on_the_toolbar(client, desk, project):
