@@ -11,8 +11,11 @@ import httpx
 import pytest
 
 from nurture.cli.main import run
+from nurture.engine.deploy import problems_of
+from nurture.language.project import read_project
 from nurture.mail.render import Letterhead
 from nurture.web.preview.app import Listeners, build
+from nurture.web.preview.checking import Checking
 from nurture.web.preview.desk import Desk, Watching
 from nurture.web.preview.seeing import checks, see
 from nurture.web.serve import listen, serving
@@ -175,6 +178,46 @@ def test_a_broken_file_shows_its_faults_and_keeps_the_last_good_mails(client, de
     assert "as it last was" not in client.get("/see/home-loan/question").text
 
 
+TWO = {
+    "people.yaml": b"attributes: {loan: text}",
+    "sequences/one.yaml": b"""\
+start: manual
+from: ada@example.com
+within: 1 day
+steps:
+  ask: {subject: Hello, template: ask.md, ask: {poll: Tea?, answers: {tea: Tea, milk: Milk}}, no: end}
+""",
+    "sequences/two.yaml": b"""\
+start: manual
+from: ada@example.com
+within: 1 day
+steps:
+  read: {subject: Hello, template: read.md, ask: {click: Read, to: "https://example.com"}, no: end}
+""",
+    "templates/one/ask.md": b"{{ ask }}",
+    "templates/two/read.md": b"{{ loan }}\n\n{{ count('one.ask', 'tea') or 'some' }} {{ ask }}",
+    "templates/part.md": b"Hello",
+}
+
+
+def test_what_a_save_does_not_touch_keeps_its_faults_and_no_other():
+    """Faults that are elsewhere than the save: words of another sequence, what is known of people, a shared template."""
+    checking, files = Checking(), dict(TWO)
+    for path, old, new in (
+        ("people.yaml", b"loan", b"lend"),
+        ("people.yaml", b"lend", b"loan"),
+        ("sequences/one.yaml", b"tea: Tea", b"coffee: Coffee"),
+        ("templates/one/ask.md", b"{{ ask }}", b"{% include 'part.md' %} {{ ask }}"),
+        ("templates/part.md", b"Hello", b"{{ nothing }}"),
+        ("templates/two/read.md", b"{{ ask }}", b""),
+    ):
+        assert old in files[path]
+        before, files[path] = checking.problems(read_project(files)), files[path].replace(old, new)
+        found = checking.problems(read_project(files))
+        assert found == tuple(problems_of(read_project(files))), path
+        assert found != before or b"include" in new, path
+
+
 def test_a_broken_template_keeps_its_last_good_mail_and_others_go_on(client, desk, project):
     edit(project, "templates/home-loan/question.md", "Thank you", "{% if %} Thank you")
     edit(project, "templates/home-loan/tour.md", "{{ ask }}", "Look at this. {{ ask }}")
@@ -258,6 +301,19 @@ def test_the_mails_own_ask_is_the_next_act(client):
     assert 'href="/play/home-loan?do=unsubscribed:yes" target="_top"' in frame
     bought = client.get("/play/home-loan/mail?do=question:home&do=guide:yes").text
     assert "place=1" in bought, "a click on an offer is no purchase"
+
+
+def test_the_pages_say_the_same_to_a_program(client):
+    seen = client.get("/see/home-loan/question.json", params={"person": "little"}).json()
+    assert (seen["format"], seen["mail"]["subject"]) == ("nurture.seen/1", "One quick question, friend")
+    assert (seen["checks"][0]["name"], seen["faults"], len(seen["steps"])) == ("One ask", [], 7)
+    walk = client.get("/play/home-loan.json").json()
+    assert walk["mail"]["subject"] == "One quick question, Ann"
+    after = client.get(walk["can"][0]["link"].replace("home-loan?", "home-loan.json?")).json()
+    assert (after["step"], after["because"]) == ("guide", "question was answered home → guide")
+    assert [one["kind"] for one in after["timeline"]].count("mail") == 2
+    for path in ("/see/home-loan/nothing.json", "/play/nothing.json"):
+        assert client.get(path).json() == {"detail": "not found"}
 
 
 @pytest.mark.parametrize(
