@@ -4,6 +4,7 @@ each, reports of providers, purchases."""
 import json
 from datetime import timedelta
 
+import psycopg
 from sqlalchemy import insert
 
 from nurture.store import tables
@@ -31,7 +32,18 @@ def fill(store, people, sequence, now):
     with store.write() as tx:
         tx.execute(insert(tables.hook), [hook(n, now) for n in range(20_000)])
         tx.execute(insert(tables.event), [purchase(n, now) for n in range(FIRST, last, 9)])
-        tx.exec_driver_sql("ANALYZE")
+    settle(store)
+
+
+def settle(store):
+    """What a database does by itself in its first minutes."""
+    if store.dialect == "sqlite":
+        with store.write() as tx:
+            tx.exec_driver_sql("ANALYZE")
+    else:
+        url = store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
 
 
 def person(n, now):

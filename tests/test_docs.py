@@ -138,6 +138,13 @@ def test_every_file_that_is_linked_is_there(page):
         assert (page.parent / target).exists(), target
 
 
+def test_every_picture_is_taken_by_the_script_and_shown_and_the_demo_comes_first():
+    taken = set(re.findall(r'"(\w+\.png)"', (ROOT / "docs" / "screenshots.py").read_text()))
+    shown = {Path(path).name for page in PAGES for path in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())}
+    assert {file.name for file in (ROOT / "docs").rglob("*.png")} == taken == shown
+    assert re.search(r"!\[[^]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text())[1] == "docs/demo.png"
+
+
 def test_every_test_that_the_promises_name_is_there():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/delivery.md").read_text()))
     known = {

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -10,9 +11,13 @@ import httpx
 import pytest
 
 from nurture.cli.main import run
+from nurture.engine.deploy import problems_of
+from nurture.language.project import read_project
 from nurture.mail.render import Letterhead
 from nurture.web.preview.app import Listeners, build
+from nurture.web.preview.checking import Checking
 from nurture.web.preview.desk import Desk, Watching
+from nurture.web.preview.seeing import checks, see
 from nurture.web.serve import listen, serving
 
 ROOT = Path(__file__).parent.parent
@@ -76,18 +81,47 @@ def test_every_mail_of_every_person_is_shown_or_it_is_said_why_not(client, desk)
                 assert 'id="html"' in shown.text or "never gets this mail" in shown.text, (name, step, role)
 
 
-def test_the_tools_say_what_is_to_be_checked(client):
+def tiles(page):
+    """What the toolbar says: the tone and the words of each tile."""
+    found = re.findall(r'<details class="check (\w+)".*?<summary><b>(.*?)</b> (.*?)</summary>', page, re.DOTALL)
+    return {name: (tone, words) for tone, name, words in found}
+
+
+def test_the_tools_say_what_is_to_be_checked_and_the_docs_name_each(client):
     page = client.get("/see/home-loan/question").text
-    for words in (
-        "<b>One ask</b> and only one",
-        "<b>Links</b> 4",
-        "of 60 characters",
-        "of 102 KB",
-        "<b>Images</b> none",
-    ):
-        assert words in page
+    said = tiles(page)
+    assert {name: tone for name, (tone, _) in said.items()} == dict.fromkeys(said, "ok")
+    assert said["One ask"][1] == "and only one"
+    assert (said["Links"][1], said["Images"][1], said["Dark inbox"][1]) == ("4", "none", "its own colours")
+    assert said["Subject"][1] == "23 of 60 characters"
+    assert re.fullmatch(r"\d+\.\d of 102 KB", said["Size"][1])
+    assert re.fullmatch(r"\d\d words", said["Text part"][1])
+    named = re.findall(r"^\| ([A-Z].+?) \|", (ROOT / "docs" / "previewing.md").read_text(), re.MULTILINE)
+    assert list(said) == named
     assert "answers home, after a confirmation" in page
     assert "https://brightline.example/checkout" in client.get("/see/home-loan/offer").text
+
+
+def test_what_is_over_a_limit_is_on_the_toolbar(client, desk, project):
+    edit(project, "sequences/home-loan.yaml", "subject: Still looking?", f"subject: {'Still looking? ' * 5}")
+    edit(project, "templates/home-loan/question_again.md", "{{ ask }}", "Many words. " * 9_000 + "\n\n{{ ask }}")
+    desk.reread()
+    said = tiles(client.get("/see/home-loan/question_again").text)
+    assert said["Subject"] == ("warn", "74 of 60 characters")
+    assert said["Size"][0] == "bad"
+    assert 102 < float(said["Size"][1].split()[0]) < 120
+
+
+def test_a_mail_of_nothing_is_what_the_tools_say(desk):
+    seen = see(desk, desk.shown("home-loan"), "question")
+    bare = replace(seen.message, html="<p>Hello</p><img src='a.png'>", text="")
+    said = {check.name: (check.tone, check.words) for check in checks(seen.step, bare, "", ())}
+    assert said["Text part"] == ("warn", "0 words")
+    assert said["Links"] == ("bad", "none, not even a way out")
+    assert said["Images"] == ("bad", "1, 1 without alt")
+    assert said["Dark inbox"] == ("warn", "no colours for it")
+    wordless = replace(bare, html="<a href='https://x.example'><img alt='' src='a.png'></a>")
+    assert next(one for one in checks(seen.step, wordless, "", ()) if one.name == "Links").tone == "warn"
 
 
 def test_a_second_ask_and_an_image_without_alt_are_on_the_toolbar(client, desk, project):
@@ -142,6 +176,46 @@ def test_a_broken_file_shows_its_faults_and_keeps_the_last_good_mails(client, de
     edit(project, "sequences/home-loan.yaml", "no: question_agin", "no: question_again")
     desk.reread()
     assert "as it last was" not in client.get("/see/home-loan/question").text
+
+
+TWO = {
+    "people.yaml": b"attributes: {loan: text}",
+    "sequences/one.yaml": b"""\
+start: manual
+from: ada@example.com
+within: 1 day
+steps:
+  ask: {subject: Hello, template: ask.md, ask: {poll: Tea?, answers: {tea: Tea, milk: Milk}}, no: end}
+""",
+    "sequences/two.yaml": b"""\
+start: manual
+from: ada@example.com
+within: 1 day
+steps:
+  read: {subject: Hello, template: read.md, ask: {click: Read, to: "https://example.com"}, no: end}
+""",
+    "templates/one/ask.md": b"{{ ask }}",
+    "templates/two/read.md": b"{{ loan }}\n\n{{ count('one.ask', 'tea') or 'some' }} {{ ask }}",
+    "templates/part.md": b"Hello",
+}
+
+
+def test_what_a_save_does_not_touch_keeps_its_faults_and_no_other():
+    """Faults that are elsewhere than the save: words of another sequence, what is known of people, a shared template."""
+    checking, files = Checking(), dict(TWO)
+    for path, old, new in (
+        ("people.yaml", b"loan", b"lend"),
+        ("people.yaml", b"lend", b"loan"),
+        ("sequences/one.yaml", b"tea: Tea", b"coffee: Coffee"),
+        ("templates/one/ask.md", b"{{ ask }}", b"{% include 'part.md' %} {{ ask }}"),
+        ("templates/part.md", b"Hello", b"{{ nothing }}"),
+        ("templates/two/read.md", b"{{ ask }}", b""),
+    ):
+        assert old in files[path]
+        before, files[path] = checking.problems(read_project(files)), files[path].replace(old, new)
+        found = checking.problems(read_project(files))
+        assert found == tuple(problems_of(read_project(files))), path
+        assert found != before or b"include" in new, path
 
 
 def test_a_broken_template_keeps_its_last_good_mail_and_others_go_on(client, desk, project):
@@ -227,6 +301,19 @@ def test_the_mails_own_ask_is_the_next_act(client):
     assert 'href="/play/home-loan?do=unsubscribed:yes" target="_top"' in frame
     bought = client.get("/play/home-loan/mail?do=question:home&do=guide:yes").text
     assert "place=1" in bought, "a click on an offer is no purchase"
+
+
+def test_the_pages_say_the_same_to_a_program(client):
+    seen = client.get("/see/home-loan/question.json", params={"person": "little"}).json()
+    assert (seen["format"], seen["mail"]["subject"]) == ("nurture.seen/1", "One quick question, friend")
+    assert (seen["checks"][0]["name"], seen["faults"], len(seen["steps"])) == ("One ask", [], 7)
+    walk = client.get("/play/home-loan.json").json()
+    assert walk["mail"]["subject"] == "One quick question, Ann"
+    after = client.get(walk["can"][0]["link"].replace("home-loan?", "home-loan.json?")).json()
+    assert (after["step"], after["because"]) == ("guide", "question was answered home → guide")
+    assert [one["kind"] for one in after["timeline"]].count("mail") == 2
+    for path in ("/see/home-loan/nothing.json", "/play/nothing.json"):
+        assert client.get(path).json() == {"detail": "not found"}
 
 
 @pytest.mark.parametrize(

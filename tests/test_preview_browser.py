@@ -185,9 +185,26 @@ def test_the_editor_says_what_is_wrong_offers_what_can_stand_and_saves(browser, 
         expect(page.locator("#completions li").first).to_have_text("question_again")
         expect(page.locator("#numbers b")).to_have_text("21")
         page.keyboard.press("ArrowDown")
+        assert page.locator(f"#{area.get_attribute('aria-activedescendant')}").text_content() == "quotes"
         page.keyboard.press("Tab")
         expect(page.locator("#faults")).to_contain_text("question_again")  # now nothing leads there: unreachable
         assert "no: quotes" in area.input_value()
+        page.keyboard.press("Control+z")
+        assert "no: qu\n" in area.input_value()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.type("o")
+        expect(page.locator("#completions")).to_be_visible()
+        page.keyboard.type("t")
+        page.keyboard.press("Tab")  # the list knows of one letter less
+        assert "no: quotes" in area.input_value()
+        expect(page.locator("#completions")).to_be_hidden()
+        page.keyboard.press("Backspace")
+        expect(page.locator("#completions")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Tab")
+        expect(area).not_to_be_focused()  # the keyboard is not held
+        area.focus()
+        page.keyboard.type("s")
         page.evaluate(
             "() => { const at = editing.value.indexOf('Are you looking'); editing.setSelectionRange(at, at + 3); }"
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nurture.language.faults import Faults
-from nurture.language.people import read_people
+from nurture.language.people import ReadPeople, read_people
 from nurture.language.problems import Problem, did_you_mean
-from nurture.language.reading import read
+from nurture.language.reading import Reading, read
 from nurture.language.sequence import Mark, People, language_code
 from nurture.language.signups import unknown_starts
 from nurture.language.translation import LanguageFile, language_file, read_translation
@@ -39,9 +40,20 @@ class Project:
     problems: tuple[Problem, ...] = ()
 
 
+@lru_cache(16)
+def _people(body: bytes | None) -> ReadPeople:
+    return ReadPeople(People(), ()) if body is None else read_people(body)
+
+
+@lru_cache(512)
+def _sequence(body: bytes, path: str, people: bytes | None) -> Reading:
+    """A file as it is read for these people; once, as a project is read again for every save of one file."""
+    return read(body, path, _people(people)[0])
+
+
 def read_project(files: Mapping[str, bytes]) -> Project:
     """Read all files of a project; keys are paths in it (`sequences/home-loan.yaml`). Never fails: see `problems`."""
-    people, problems = read_people(files[PEOPLE]) if PEOPLE in files else (People(), ())
+    people, problems = _people(files.get(PEOPLE))
     found: list[Problem] = list(problems)
     templates = _templates(files, found)
     downloads = {path.removeprefix(DOWNLOADS): body for path, body in files.items() if path.startswith(DOWNLOADS)}
@@ -57,7 +69,7 @@ def read_project(files: Mapping[str, bytes]) -> Project:
         if (translation := language_file(path)) is not None:
             translations.append((path, translation))
             continue
-        sequence, problems = read(files[path], path, people)
+        sequence, problems = _sequence(files[path], path, files.get(PEOPLE))
         found += problems
         if sequence is not None:
             sequences[sequence.name] = _with_templates(sequence, templates)

@@ -44,7 +44,7 @@ _PLACE = re.compile(r"(templates/.+?):(\d+): (.*)", re.DOTALL)
 _TAGS = re.compile(r"<style.*?</style>|<[^>]*>", re.DOTALL)
 _UNKNOWN = re.compile(r"'(\w+)' is not known of this person")
 _PROOF = re.compile(r"\{[{%][^}]*\bproof\b")
-_INCLUDE = re.compile(r"\{%-?\s*(include|import|from|extends)\b")
+INCLUDE = re.compile(r"\{%-?\s*(include|import|from|extends)\b")
 LONGEST_SUBJECT = 60
 LARGEST = 102 * 1024
 """Bytes of HTML, after which Gmail clips a mail."""
@@ -84,7 +84,7 @@ def _check(sequence: Sequence, press: Press, people: People, others: Mapping[str
 def _unshown(sequence: Sequence, files: Mapping[str, str]) -> Iterator[Problem]:
     """Proof that no mail of this sequence shows, itself or by a template that it includes."""
     own = {step.template for step in sequence.steps.values()}
-    if any(_INCLUDE.search(files.get(name, "")) for name in own):
+    if any(INCLUDE.search(files.get(name, "")) for name in own):
         own |= files.keys()
     if sequence.proof and not any(_PROOF.search(files.get(name, "")) for name in own):
         mark = sequence.marks.get(("proof",)) or Mark(1, 1)

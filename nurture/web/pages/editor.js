@@ -1,4 +1,8 @@
-// The editor: a textarea with numbers, faults as one types, and what can stand at the cursor. No library.
+// The editor: a textarea with numbers, faults as one types, and what can stand at the cursor.
+//
+// Not CodeMirror 6, which does this and more: it comes as modules for a bundler, and this project has no build step and
+// keeps no copy of other people's code. The textarea is small, has the browser's own undo and spelling of keys, and works
+// with a phone's keyboard and a screen reader. What is missing is colour.
 "use strict";
 
 const area = $("editing");
@@ -7,12 +11,17 @@ let asked = 0;
 let marks = new Map();
 let choices = [];
 let chosen = 0;
+let offered = 0; // where the cursor was then
+let numbered = "";
 let timer = 0;
 let base = area.dataset.base;
 let saved = area.value;
 
 function number() {
   const lines = area.value.split("\n").length;
+  const wanted = JSON.stringify([lines, ...marks]);
+  if (wanted === numbered) return;
+  numbered = wanted;
   $("numbers").replaceChildren(...Array.from({ length: lines }, (_, index) => {
     const mark = marks.get(index + 1);
     if (!mark) return document.createTextNode(`${index + 1}\n`);
@@ -25,26 +34,32 @@ function number() {
   $("numbers").scrollTop = area.scrollTop;
 }
 
+async function post(address, told) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(told) };
+  try {
+    const answer = await fetch(address, options);
+    return { ok: answer.ok, said: await answer.json() };
+  } catch {
+    return { ok: false, said: { error: "the preview has stopped; what you typed is still here" } };
+  }
+}
+
 async function ask(offering = false, forced = false) {
   const mine = ++asked;
-  const answer = await fetch(`/look/${area.dataset.path}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ text: area.value, at: area.selectionStart }),
-  });
-  if (mine !== asked || !answer.ok) return;
-  const said = await answer.json();
+  const at = area.selectionStart;
+  const { ok, said } = await post(`/look/${area.dataset.path}`, { text: area.value, at });
+  if (mine !== asked || !ok) return;
   const fresh = new DOMParser().parseFromString(said.html, "text/html").getElementById("looked");
   same($("looked"), fresh);
   marks = new Map(said.marks.map((mark) => [mark.line, mark]));
   number();
-  const line = area.value.slice(0, area.selectionStart).split("\n").at(-1);
-  if (offering && (forced || line.trim())) offer(said.words);
+  const line = area.value.slice(0, at).split("\n").at(-1);
+  if (offering && at === area.selectionStart && (forced || line.trim())) offer(said.words);
 }
 
 function typed() {
   number();
-  $("saved").textContent = area.value === saved ? "" : "not saved";
+  if ($("save")) $("saved").textContent = area.value === saved ? "" : "not saved";
   clearTimeout(timer);
   timer = setTimeout(ask, PAUSE, true);
 }
@@ -54,13 +69,15 @@ function typed() {
 function offer(words) {
   choices = document.activeElement === area && area.selectionStart === area.selectionEnd ? words : [];
   chosen = 0;
+  offered = area.selectionStart;
   const list = $("completions");
   list.hidden = choices.length === 0;
+  area.removeAttribute("aria-activedescendant");
   if (list.hidden) return;
   list.replaceChildren(...choices.map((choice, index) => {
     const row = document.createElement("li");
+    row.id = `completion-${index}`;
     row.setAttribute("role", "option");
-    row.setAttribute("aria-selected", String(index === 0));
     row.append(choice.word);
     const about = document.createElement("span");
     about.textContent = choice.about;
@@ -68,11 +85,20 @@ function offer(words) {
     row.addEventListener("mousedown", (event) => { event.preventDefault(); accept(index); });
     return row;
   }));
+  move(0);
+  beside(list);
+}
+
+// The list stands below the cursor, or above it where there is no room, and never beside the screen.
+function beside(list) {
   const before = area.value.slice(0, area.selectionStart).split("\n");
   const style = getComputedStyle(area);
-  const width = measure(style);
-  list.style.top = `${Number.parseFloat(style.paddingTop) + before.length * Number.parseFloat(style.lineHeight) - area.scrollTop + 2}px`;
-  list.style.left = `${area.offsetLeft + Number.parseFloat(style.paddingLeft) + (before.at(-1).length - choices[0].typed) * width - area.scrollLeft}px`;
+  const height = Number.parseFloat(style.lineHeight);
+  const above = Number.parseFloat(style.paddingTop) + (before.length - 1) * height - area.scrollTop;
+  const right = area.offsetLeft + Number.parseFloat(style.paddingLeft) + (before.at(-1).length - choices[0].typed) * measure(style);
+  const room = above + height + list.offsetHeight <= area.clientHeight || above < list.offsetHeight;
+  list.style.top = `${room ? above + height + 2 : above - list.offsetHeight - 2}px`;
+  list.style.left = `${Math.max(4, Math.min(right - area.scrollLeft, area.offsetLeft + area.clientWidth - list.offsetWidth - 4))}px`;
 }
 
 function measure(style) {
@@ -81,43 +107,50 @@ function measure(style) {
   return canvas.measureText("m").width;
 }
 
+// What was typed since the list came belongs to the word as well.
+function begun(choice) {
+  const start = offered - choice.typed;
+  const word = area.value.slice(start, area.selectionStart);
+  return area.selectionStart >= offered && choice.word.toLowerCase().startsWith(word.toLowerCase()) ? start : null;
+}
+
 function accept(index) {
   const choice = choices[index];
-  const at = area.selectionStart;
-  area.setRangeText(choice.word + choice.then, at - choice.typed, at, "end");
+  const start = begun(choice);
   offer([]);
-  typed();
+  if (start === null) return;
+  area.setSelectionRange(start, area.selectionStart);
+  document.execCommand("insertText", false, choice.word + choice.then); // unlike setRangeText, it can be undone
 }
 
 function move(by) {
   chosen = (chosen + by + choices.length) % choices.length;
+  area.setAttribute("aria-activedescendant", `completion-${chosen}`);
   for (const [index, row] of [...$("completions").children].entries()) {
     row.setAttribute("aria-selected", String(index === chosen));
     if (index === chosen) row.scrollIntoView({ block: "nearest" });
   }
 }
 
+const ELSEWHERE = new Set(["ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown", "Escape"]);
+
 area.addEventListener("keydown", (event) => {
-  if (choices.length) {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      move(event.key === "ArrowDown" ? 1 : -1);
-      return;
-    }
-    if (event.key === "Tab" || (event.key === "Enter" && choices[chosen].typed > 0)) {
-      event.preventDefault();
-      accept(chosen);
-      return;
-    }
-    if (event.key === "Escape") {
-      offer([]);
-      return;
-    }
+  if (event.isComposing) return; // an accent or a sign of several keys is not done yet
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
+  if (choices.length && ELSEWHERE.has(event.key)) offer([]);
+  else if (choices.length && plain && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    event.preventDefault();
+    move(event.key === "ArrowDown" ? 1 : -1);
+    return;
+  } else if (choices.length && plain && (event.key === "Tab" || (event.key === "Enter" && choices[chosen].typed > 0))) {
+    event.preventDefault();
+    accept(chosen);
+    return;
   }
   if (event.key === " " && event.ctrlKey) {
     event.preventDefault();
     ask(true, true);
-  } else if (event.key === "Enter" && !event.shiftKey) {
+  } else if (event.key === "Enter" && plain) {
     event.preventDefault();
     const line = area.value.slice(0, area.selectionStart).split("\n").at(-1);
     const deeper = /:\s*$/.test(line) && area.dataset.path.endsWith(".yaml") ? "  " : "";
@@ -127,6 +160,7 @@ area.addEventListener("keydown", (event) => {
     save();
   }
 });
+area.addEventListener("mousedown", () => offer([]));
 area.addEventListener("input", typed);
 area.addEventListener("blur", () => offer([]));
 area.addEventListener("scroll", () => { $("numbers").scrollTop = area.scrollTop; offer([]); });
@@ -136,17 +170,12 @@ area.addEventListener("scroll", () => { $("numbers").scrollTop = area.scrollTop;
 async function save() {
   if (!$("save")) return;
   const text = area.value;
-  const answer = await fetch(`/save/${area.dataset.path}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ text, base }),
-  });
-  const said = await answer.json();
-  if (answer.ok) {
+  const { ok, said } = await post(`/save/${area.dataset.path}`, { text, base });
+  if (ok) {
     base = said.base;
     saved = text;
   }
-  $("saved").textContent = answer.ok ? "saved" : said.error;
+  $("saved").textContent = !ok ? said.error : area.value === saved ? "saved" : "not saved";
 }
 $("save")?.addEventListener("click", save);
 addEventListener("beforeunload", (event) => { if (area.value !== saved) event.preventDefault(); });

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from nurture.language.graph import STYLE
@@ -22,6 +22,7 @@ from nurture.web.preview import editor
 from nurture.web.preview.mails import framed
 from nurture.web.preview.player import leads, played, read_asked
 from nurture.web.preview.seeing import Seen, faults_in, see
+from nurture.web.preview.twins import played_as_data, seen_as_data
 from nurture.web.site import MAIL_FRAMED, PAGES, in_thread, page
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ def build(desk: Desk, listeners: Listeners, *, edit: bool) -> ASGIApp:
         routes=[
             Route("/", in_thread(lambda _: _home(desk))),
             Route("/see/{sequence}", in_thread(lambda request: _first(desk, request))),
+            Route("/see/{sequence}/{step}.json", in_thread(lambda request: _see_twin(desk, request))),
             Route("/see/{sequence}/{step}", in_thread(lambda request: _see(desk, request))),
             Route("/mail/{sequence}/{step}", in_thread(lambda request: _mail(desk, request))),
+            Route("/play/{sequence}.json", in_thread(lambda request: _play_twin(desk, request))),
             Route("/play/{sequence}", in_thread(lambda request: _play(desk, request))),
             Route("/play/{sequence}/mail", in_thread(lambda request: _play_mail(desk, request))),
             *editor.routes(desk, edit=edit),
@@ -151,6 +154,11 @@ def _see(desk: Desk, request: Request) -> Response:
     return page("preview_see.html", desk=desk, seen=seen, **see_values(seen, view if view in VIEWS else VIEWS[0]))
 
 
+def _see_twin(desk: Desk, request: Request) -> Response:
+    seen = _seen(desk, request)
+    return JSONResponse({"detail": "not found"}, 404) if seen is None else JSONResponse(seen_as_data(seen))
+
+
 def see_values(seen: Seen, view: str) -> dict[str, object]:
     """What the page of a mail is drawn from, beside the mail: where its links lead on this server."""
     said = {"person": seen.role if seen.role != ALL else "", "language": seen.language}
@@ -196,6 +204,13 @@ def _play(desk: Desk, request: Request) -> Response:
         "preview_play.html", desk=desk, played=walked, frame=frame, current=shown.sequence.name, assets="/pages/",
         home=lambda name: f"/play/{quote(name)}", static=False,
     )  # fmt: skip
+
+
+def _play_twin(desk: Desk, request: Request) -> Response:
+    shown, _ = _found(desk, request)
+    if shown is None:
+        return JSONResponse({"detail": "not found"}, 404)
+    return JSONResponse(played_as_data(played(desk, shown, read_asked(shown.sequence.name, request.query_params))))
 
 
 def _play_mail(desk: Desk, request: Request) -> Response:

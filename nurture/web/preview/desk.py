@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from watchfiles import watch
 
-from nurture.engine.deploy import FOLDERS, PEOPLE, problems_of, read_folder
+from nurture.engine.deploy import FOLDERS, PEOPLE, read_folder
 from nurture.errors import NurtureError, RenderError
 from nurture.journey.timing import zone as zone_of
 from nurture.language.paths import arrivals
@@ -22,6 +22,7 @@ from nurture.mail.person import names
 from nurture.mail.render import NOBODY, NONE_MADE, Letterhead, Writer, Written
 from nurture.mail.templates import Templates
 from nurture.rehearsal.cast import at_step
+from nurture.web.preview.checking import Checking
 
 if TYPE_CHECKING:
     from nurture.language.paths import Arrival
@@ -76,10 +77,10 @@ def concerns(fault: Problem, sequence: Sequence) -> bool:
     return fault.file in own or path in mails or path.startswith((f"{name}/", "layout."))
 
 
-def look(files: Mapping[str, bytes]) -> Version:
+def look(files: Mapping[str, bytes], checking: Checking) -> Version:
     """Read these files as a project and find all its faults."""
     project = read_project(files)
-    return Version(files, project, tuple(problems_of(project)))
+    return Version(files, project, checking.problems(project))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ class Desk:
     def __init__(self, folder: Path, letterhead: Letterhead) -> None:
         self.folder = folder
         self.letterhead = letterhead
-        self.version = look(read_folder(folder))
+        self._checking = Checking()
+        self.version = look(read_folder(folder), self._checking)
         self.number = 1
         self.trouble = ""
         self.heard: set[Callable[[], None]] = set()
@@ -164,7 +166,7 @@ class Desk:
                 files = read_folder(self.folder)
                 if files == self.version.files and not self.trouble:
                     return
-                self.version = look(files)
+                self.version = look(files, self._checking)
                 self.trouble = ""
             except (NurtureError, OSError) as error:
                 self.trouble = str(error)
@@ -183,7 +185,7 @@ class Desk:
 
     def with_file(self, path: str, text: str) -> Version:
         """The project as it would be if this file said this."""
-        return look({**self.version.files, path: text.encode()})
+        return look({**self.version.files, path: text.encode()}, self._checking)
 
 
 class Watching:

@@ -100,7 +100,7 @@ def see(desk: Desk, shown: Shown, step_name: str, role: str = ALL, language: str
     return Seen(
         shown, step, role, tuple(cast(sequence)), language,
         (sequence.language, *(one.language for one in sequence.languages.values())), entries, message,
-        target, failure, step.preheader, tuple(_checks(step, message, target, faults)) if message is not None else (), faults,
+        target, failure, step.preheader, tuple(checks(step, message, target, faults)) if message is not None else (), faults,
         svg(spoken, here=[step_name]),
     )  # fmt: skip
 
@@ -160,7 +160,8 @@ def _mine(problem: Problem, version: Version, sequence: Sequence, step: Step) ->
 # --- the toolbar
 
 
-def _checks(step: Step, message: Message, target: str, faults: tuple[Fault, ...]) -> Iterator[Check]:
+def checks(step: Step, message: Message, target: str, faults: tuple[Fault, ...]) -> Iterator[Check]:
+    """Every tile, in the order of the docs."""
     made = anatomy(message)
     yield _one_ask(faults)
     yield _links(step, made, target)
@@ -201,6 +202,8 @@ def _links(step: Step, made: Anatomy, target: str) -> Check:
             }.get(step.ask.kind, target)  # fmt: skip
         return address
 
+    if not made.links:
+        return Check("Links", "none, not even a way out", "bad")
     rows = tuple((link.words or "(no words)", leads(link.address)) for link in made.links)
     silent = [link for link in made.links if not link.words]
     local = [link for link in made.links if not link.address.startswith(PLACE)]
