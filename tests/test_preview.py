@@ -11,11 +11,8 @@ import httpx
 import pytest
 
 from nurture.cli.main import run
-from nurture.engine.deploy import problems_of
-from nurture.language.project import read_project
 from nurture.mail.render import Letterhead
 from nurture.web.preview.app import Listeners, build
-from nurture.web.preview.checking import Checking
 from nurture.web.preview.desk import Desk, Watching
 from nurture.web.preview.seeing import checks, see
 from nurture.web.serve import listen, serving
@@ -176,46 +173,6 @@ def test_a_broken_file_shows_its_faults_and_keeps_the_last_good_mails(client, de
     edit(project, "sequences/home-loan.yaml", "no: question_agin", "no: question_again")
     desk.reread()
     assert "as it last was" not in client.get("/see/home-loan/question").text
-
-
-TWO = {
-    "people.yaml": b"attributes: {loan: text}",
-    "sequences/one.yaml": b"""\
-start: manual
-from: ada@example.com
-within: 1 day
-steps:
-  ask: {subject: Hello, template: ask.md, ask: {poll: Tea?, answers: {tea: Tea, milk: Milk}}, no: end}
-""",
-    "sequences/two.yaml": b"""\
-start: manual
-from: ada@example.com
-within: 1 day
-steps:
-  read: {subject: Hello, template: read.md, ask: {click: Read, to: "https://example.com"}, no: end}
-""",
-    "templates/one/ask.md": b"{{ ask }}",
-    "templates/two/read.md": b"{{ loan }}\n\n{{ count('one.ask', 'tea') or 'some' }} {{ ask }}",
-    "templates/part.md": b"Hello",
-}
-
-
-def test_what_a_save_does_not_touch_keeps_its_faults_and_no_other():
-    """Faults that are elsewhere than the save: words of another sequence, what is known of people, a shared template."""
-    checking, files = Checking(), dict(TWO)
-    for path, old, new in (
-        ("people.yaml", b"loan", b"lend"),
-        ("people.yaml", b"lend", b"loan"),
-        ("sequences/one.yaml", b"tea: Tea", b"coffee: Coffee"),
-        ("templates/one/ask.md", b"{{ ask }}", b"{% include 'part.md' %} {{ ask }}"),
-        ("templates/part.md", b"Hello", b"{{ nothing }}"),
-        ("templates/two/read.md", b"{{ ask }}", b""),
-    ):
-        assert old in files[path]
-        before, files[path] = checking.problems(read_project(files)), files[path].replace(old, new)
-        found = checking.problems(read_project(files))
-        assert found == tuple(problems_of(read_project(files))), path
-        assert found != before or b"include" in new, path
 
 
 def test_a_broken_template_keeps_its_last_good_mail_and_others_go_on(client, desk, project):
