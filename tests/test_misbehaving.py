@@ -202,7 +202,7 @@ def test_what_is_sent_by_a_provider_that_drops_and_fails_now_and_then_goes_once_
             stage.sender = Sender(store, stage.provider, account, LINKS, senders=2)
             for number in range(MAILS):
                 stage.subscribe(f"{name}{number}@example.com")
-            for seconds in (0, 5, 10):
+            for seconds in (0, 5, 10, 20, 40, 80):
                 stage.now += timedelta(seconds=seconds)
                 stage.work()
         stage.close()

@@ -49,7 +49,7 @@ def test_they_go_when_their_time_is_over_and_never_of_a_mail_that_may_yet_leave(
     assert len(kept(stage)) == 3
     assert not drop_words(stage.store, rules, left + YEAR)
     assert kept(stage) == {"ben", "kim"}
-    mine = mailed(stage.store, stage.mail("Question").id)
+    mine = mailed(stage.store, stage.rules, stage.mail("Question").id, stage.now)
     assert (mine["text"], mine["deleted"], mine["subject"], mine["state"]) == (None, True, "Question", "sent")
     in_state(stage, "ben", "abandoned")
     in_state(stage, "kim", "sent", int((left + YEAR).timestamp() * 1e6))  # it was held for all that time

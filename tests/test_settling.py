@@ -311,7 +311,9 @@ def test_it_is_seen_and_settled_on_the_command_line(file, nurture):
     code, out, err = nurture("messages", "--state", "unknown")
     assert (code, out.count("  unknown     one.hello  ")) == (0, 3)
     assert "drop@example.com  not sent  no answer" in out
-    assert err.count("reports of it are awaited, then the setting `delivery` decides (2026-06-02 10:00:00 UTC)") == 3
+    assert (
+        err.count("reports of it are awaited, then the setting `delivery` decides (Tue 02 Jun 2026 10:00:00 UTC)") == 3
+    )
     listed = json.loads(nurture("messages", "--state", "unknown", "--json")[1])["messages"]
     assert {(row["email"], row["state"]) for row in listed} == {(f"{said}@example.com", "unknown") for said in BY_HAND}
     for row in listed:

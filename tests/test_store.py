@@ -172,7 +172,7 @@ HOT = {
         "ix_message_due",
     ),
     # both of its indexes hold little but what is asked for; an empty database may choose either
-    "unknown attempts": (lambda tx: evidence.unknown(tx, 9), ("ix_message_unsettled", "ix_message_trouble")),
+    "unknown attempts": (lambda tx: evidence.unknown(tx, NOW, 9), ("ix_message_unsettled", "ix_message_trouble")),
     "overdue attempts": (lambda tx: evidence.any_unsettled(tx, NOW), "ix_message_unsettled"),
     "clicks to judge": (lambda tx: events.to_judge(tx, NOW, 500), "ix_event_judge"),
     "when the next click is judged": (events.peek, "ix_event_judge"),

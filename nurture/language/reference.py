@@ -35,6 +35,7 @@ KINDS_OF_VALUE: Mapping[str, str] = {
     "condition": "[condition](#conditions)",
     "name": "[name](#names)",
     "target": "web address",
+    "film": "web address or file",
     "product": "product",
     "event": "event",
     "tag": "tag",

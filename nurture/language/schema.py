@@ -178,6 +178,10 @@ def _words(people: People) -> dict[str, Schema]:
         "target": pattern(
             r"^(\{\{.*\}\}|https?://)\S*", "a web address: https://example.com/tour; it may hold {{ start.NAME }}"
         ),
+        "film": pattern(
+            r"^((\{\{.*\}\}|https?://)\S*|[^\s:{}]+)$",
+            "a web address, or the name of a video in files/: https://example.com/film, tour.mp4",
+        ),
         # without a description, for an editor would show it in place of what the key with a branch says of itself
         "go": {
             "type": "string",

@@ -93,13 +93,16 @@ def ask_details() -> dict[str, Schema]:
 
 def ask() -> Schema:
     details = ask_details()
+    apart = {
+        "watch": {"to": say(ref("film"), "The video: a page, or a file in files/ that our own page plays.", "tour.mp4")}
+    }
     words = kind_words()
     works = {kind: form for kind, form in KINDS.items() if not form.later}
     kinds = [
         (
             has(kind),
             keyed(
-                {kind: words[kind], **{key: details[key] for key in (*form.keys, "size")}},
+                {kind: words[kind], **{key: details[key] for key in (*form.keys, "size")}, **apart.get(kind, {})},
                 required={key: missing(kind, key) for key in form.required},
             ),
         )
