@@ -16,7 +16,7 @@ from nurture.store import suppressions, tables
 from nurture.store.database import open_store
 
 PEOPLE, REPORTS, TIMES = 100, 1_000, 3
-ORDERS = 4
+ORDERS = 2
 """On each database. An order costs half a second; `python -m benchmarks.any_order` is the whole of it."""
 
 LADDER = """\

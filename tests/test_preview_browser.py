@@ -271,7 +271,11 @@ def test_a_dark_inbox_shows_no_light_strip_around_a_mail(browser, preview):
 
 
 def test_exported_pages_work_from_the_disk(browser, project, tmp_path):
-    words = ["-C", str(project), "preview", "--export", str(tmp_path / "out")]
+    some = shutil.copytree(project, tmp_path / "project")
+    for path in (some / "sequences").iterdir():
+        if not path.name.startswith(("free-guide", "home-loan")):
+            path.unlink()
+    words = ["-C", str(some), "preview", "--export", str(tmp_path / "out")]
     subprocess.run([sys.executable, "-m", "nurture", *words], check=True, capture_output=True)
     window = browser.new_context()
     page, faults = window.new_page(), []
