@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import json
+import logging
 import os
 import pwd
 import shutil
@@ -247,11 +248,20 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         opened.close()
 
 
+def _forget_closed_logs() -> None:
+    """A command that ran in this process before logs to the stderr it had then, which pytest has closed since."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
+            root.removeHandler(handler)
+
+
 @pytest.fixture
 def nurture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command in the test's folder; gives its exit code, stdout and stderr. A traceback fails the test."""
 
     def command(*words: str) -> tuple[int, str, str]:
+        _forget_closed_logs()
         code = run(["-C", str(tmp_path), *words])
         out, err = capfd.readouterr()
         assert "Traceback" not in err

@@ -204,9 +204,9 @@ def test_a_new_key_opens_the_way_that_the_old_one_had_shut(store):
     stage.now += timedelta(seconds=10)
     stage.work()
     assert len(asked) <= 2, "refused, it is left alone"
-    (late,) = stage.story("p3@example.com")["messages"]
-    assert late["reason"] == "outbox is left alone: no such key"
-    assert late["due_at"] == "2026-06-01T10:05:00Z"
+    waiting = [stage.story(f"p{number}@example.com")["messages"][0] for number in range(4)]
+    late = [mail["reason"] for mail in waiting if mail["due_at"] == "2026-06-01T10:05:00Z"]
+    assert late == ["outbox is left alone: no such key"] * len(late) and len(late) >= 2
     stage.subscribe("away@example.com")
     tick(store, stage.deployed, stage.now)
     with store.write() as tx:

@@ -147,7 +147,7 @@ def settings(provider, port, url):
 
 @pytest.mark.parametrize(
     ("provider", "url"),
-    [("smtp", "sqlite"), ("smtp", "postgresql"), ("postmark", "sqlite"), ("sendgrid", "postgresql")],
+    [("smtp", "sqlite"), ("postmark", "sqlite"), ("sendgrid", "postgresql")],
     indirect=["url"],
 )
 def test_two_hundred_people_from_a_csv_to_the_offer_or_a_polite_end(provider, url, tmp_path):
