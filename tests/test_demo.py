@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 from test_pages import MOVED, SCREENS, STILL, faults_of
@@ -89,6 +90,12 @@ def test_nothing_is_loaded_from_elsewhere(browser, demo):
     home = demo.removesuffix("/demo")
     assert [url for url in asked if not url.startswith((home, "data:"))] == []
     context.close()
+
+
+def test_what_is_no_number_in_an_address_is_none(demo):
+    for said in ("x", "nan", "-1", "9" * 400):
+        assert httpx.get(f"{demo}/state.json?after={said}").status_code == 200
+        assert httpx.post(f"{demo}/speed?skip={'x' if said.isdigit() else said}").status_code == 200
 
 
 @pytest.mark.parametrize("screen", SCREENS)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SHOWN = 80
 FASTEST = 24 * 3600.0
+MOST = 2.0**53
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -87,7 +88,7 @@ def _page(show: Show) -> str:
 
 
 def _state(show: Show, request: Request) -> dict[str, object]:
-    after = int(request.query_params.get("after", 0))
+    after = int(_number(request, "after", MOST))
     with show.engine.store.read() as tx:
         inside, endings = enrollments.inside(tx), enrollments.endings(tx)
         kept, asked = events.tally(tx, "kept"), messages.asked(tx)
@@ -220,10 +221,18 @@ def _source(show: Show, request: Request) -> Response:
 
 def _speed(show: Show, request: Request) -> Response:
     if "skip" in request.query_params:
-        show.time.skip(timedelta(hours=min(240.0, max(0.0, float(request.query_params["skip"])))))
+        show.time.skip(timedelta(hours=_number(request, "skip", 240.0)))
     if "per_second" in request.query_params:
-        show.time.run_at(min(FASTEST, max(0.0, float(request.query_params["per_second"]))))
+        show.time.run_at(_number(request, "per_second", FASTEST))
     return JSONResponse({"speed": show.time.speed})
+
+
+def _number(request: Request, name: str, most: float) -> float:
+    """What the address says under this name, from 0 to `most`; 0 when it is no number."""
+    try:
+        return min(most, max(0.0, float(request.query_params.get(name, 0))))
+    except ValueError:
+        return 0.0
 
 
 # --- where the examples' links would lead
