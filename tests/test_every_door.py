@@ -66,7 +66,9 @@ def sound(answer):
     said = answer.headers
     policy = said["content-security-policy"]
     strict = STRICT.format(ancestors="'none'")
-    assert policy in (strict, f"{strict}; connect-src 'self'", MAIL_ALONE), answer.url
+    if "/pages/again.js" in answer.text:  # a page that waits for something asks this server, and nothing else does
+        strict += "; connect-src 'self'"
+    assert policy in (strict, MAIL_ALONE), answer.url
     assert (said["x-content-type-options"], said["referrer-policy"]) == ("nosniff", "same-origin"), answer.url
     assert ("permissions-policy" in said, "cache-control" in said, "server" in said) == (True, True, False), answer.url
     assert answer.status_code < 500, (answer.url, answer.text)
