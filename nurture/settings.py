@@ -183,6 +183,9 @@ class Settings(BaseSettings):
         None, description="a larger share of the last 200 failed or unknown, like 2%, and all mail is held, too"
     )
     senders: int = Field(20, ge=1, le=500, description="requests to the provider at the same time")
+    one_core: bool = Field(
+        True, description="whether the threads of a process share a core while mail goes out (Linux), which is faster"
+    )
     cluster: Literal["auto", "off"] = Field(
         "auto", description="on PostgreSQL, whether Procrastinate's workers are woken (where they are installed)"
     )

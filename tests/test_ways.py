@@ -259,7 +259,7 @@ def test_a_quick_provider_gets_more_ahead_than_a_slow_one():
 
     esp = Esp("first")
     way = Way(esp.provider, esp.account, Gate(None), Returns(), 2)
-    for took, depth in ((0.001, 8), (2.0, 2)):
+    for took, depth in ((0.001, 32), (2.0, 2)):
         for _ in range(200):
             way.came_back(Outcome("m", 1, State.SENT, took=took, way="first"), MONDAY)
         assert way.depth == depth

@@ -133,8 +133,8 @@ def _engine(at: At, store: Store, links: Links, accounts: Mapping[str, Account])
     settings = at.settings
     return Engine(
         store, Current(store, at.rules), links, at.provider(), at.account(), every=settings.tick,
-        senders=settings.senders, note=at.note(store), others=at.others(),
-        accounts=accounts,
+        senders=settings.senders, note=at.note(store), others=at.others(), accounts=accounts,
+        one_core=settings.one_core,
     )  # fmt: skip
 
 

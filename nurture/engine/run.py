@@ -70,6 +70,7 @@ class Engine:
     account: Account
     every: timedelta = timedelta(seconds=1)
     senders: int = 20
+    one_core: bool = False
     now: Callable[[], datetime] = utc_now
     stop: Flag = field(default_factory=Flag)
     note: Path | None = None
@@ -93,7 +94,7 @@ def working(engine: Engine) -> Iterator[Mapping[str, Work]]:
     """The engine's pieces of work by name; at the end, what is in flight has come back."""
     sender = Sender(
         engine.store, engine.provider, engine.account, engine.links, senders=engine.senders,
-        others=engine.others,
+        others=engine.others, one_core=engine.one_core,
     )  # fmt: skip
     teller = Teller(engine.store)
     try:

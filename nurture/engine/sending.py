@@ -20,6 +20,7 @@ from nurture.engine.deploy import deciding
 from nurture.engine.desk import Desk, Spoilt
 from nurture.engine.gate import Gate
 from nurture.engine.moving import Reached, carry
+from nurture.engine.one_core import SharedCore
 from nurture.engine.returns import Returns
 from nurture.engine.settling import protected
 from nurture.engine.shared_gate import SharedGate
@@ -65,12 +66,13 @@ class Sender:
     """Owns the ways out of one process. `turn` is a pass; the loop around it is someone else's.
 
     `others` take over, in this order, what the provider before them provably did not take: mail that it refuses for
-    longer than a minute, or that is more than its day's most. A mail that it may have taken stays with it.
+    longer than a minute, or that is more than its day's most. A mail that it may have taken stays with it. `one_core`
+    keeps the whole process on one core while mail goes out (see `one_core`); for whoever owns the process.
     """
 
     def __init__(
         self, store: Store, provider: Provider, account: Account, links: Links, *, senders: int = 20,
-        others: Sequence[tuple[Provider, Account]] = (),
+        others: Sequence[tuple[Provider, Account]] = (), one_core: bool = False,
     ) -> None:  # fmt: skip
         self._store = store
         self._desk = Desk(store, links)
@@ -86,6 +88,7 @@ class Sender:
             Way(one, known, _gate(store, one.name, known.rate), self._back, senders)
             for one, known in ((provider, account), *others)
         ]
+        self._core = SharedCore(wanted=one_core)
 
     def turn(self, deployed: Deployed, now: datetime, *, stopping: bool = False) -> Turned:
         """Commit what came back and what goes next, hand that over, and write the mails after it."""
@@ -102,7 +105,10 @@ class Sender:
             room = 0 if stopping else self._room(now)
             news = begins or wait or unprotected or self._renewed
             if not self._anything(outcomes, news, room, now, stopping=stopping):
-                return self._turned()
+                idle = self._turned()
+                if idle.idle:
+                    self._core.rest()
+                return idle
             with deciding(self._store, deployed) as tx:
                 counts = self._finish(tx, deployed, outcomes, now)
                 attempts.set_aside(tx, unprotected, now)
@@ -119,6 +125,7 @@ class Sender:
             raise
         self._renewed.clear()
         self._recent.extend(outcome.state in (State.FAILED, State.UNKNOWN) for outcome in outcomes)
+        self._core.lead()
         start_by = monotonic() + deployed.rules.timeout.total_seconds() / 4
         for way, ready in begins:
             if ready.claimed.id in begun:
@@ -144,6 +151,7 @@ class Sender:
         self._renewed += [way.name for way in self.ways if way.renew(accounts.get(way.name, way.account))]
 
     def close(self) -> None:
+        self._core.rest()
         for way in self.ways:
             way.close()
 

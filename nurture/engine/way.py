@@ -39,7 +39,7 @@ SHORTEST, LONGEST = timedelta(seconds=5), timedelta(minutes=1)
 
 LATE = "the provider is slow: this mail waited too long for a free sender, and has not left"
 
-DEEPEST = 4
+DEEPEST = 16
 """Mails before one sender at most, however quick the provider is."""
 
 GRACE = timedelta(minutes=1)
