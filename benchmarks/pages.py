@@ -244,7 +244,7 @@ def main():
         print(
             f"{store.dialect}: {options.people:,} people, {options.people * 10:,} events ({perf_counter() - began:.0f} s)"
         )
-        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        chromium = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         stack.callback(browser.close)

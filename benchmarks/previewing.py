@@ -104,7 +104,7 @@ def main():
     parser.add_argument("--saves", type=int, default=15)
     parser.add_argument("--sequences", type=int, default=50, help="of the larger project")
     options = parser.parse_args()
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    program = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="nurture-preview-") as folder:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         good = [

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 import nurture
 from nurture.cli import (
@@ -84,7 +87,7 @@ def main(words: list[str] | None = None) -> None:
 def run(words: list[str]) -> int:
     """One command; returns its exit code. A user's mistake is one line on stderr, never a traceback."""
     try:
-        code = app(_folder_first(words), standalone_mode=False)
+        code = _command()(_folder_first(words), "nurture", standalone_mode=False)
     except SequenceError as error:
         say(str(error))
         return 1
@@ -109,6 +112,12 @@ def run(words: list[str]) -> int:
         say(f"nurture: {error.filename or ''}{': ' if error.filename else ''}{(error.strerror or str(error)).lower()}")
         return 3
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """All commands, put together once for a program that runs several."""
+    return get_command(app)
 
 
 def _folder_first(words: list[str]) -> list[str]:
