@@ -9,7 +9,7 @@ NurtureError
 ├── StoreError         the database cannot be used: locked, newer, unreachable, full
 ├── DeliveryError      a provider did not take a mail
 │   ├── Rejected       refused for good: do not try this message again
-│   ├── Unavailable    it took nothing: try again later (`retry_after`, `gate`)
+│   ├── Unavailable    it took nothing: try again later (`retry_after`, `gate`, `sender`)
 │   └── Uncertain      it may have gone out: never try blindly
 ├── BadSignature       a hook is not from whom it says
 └── BadToken           a link was cut, forged or made for something else
@@ -67,13 +67,17 @@ class Unavailable(DeliveryError):
     """The provider took nothing, for now.
 
     `retry_after` is in seconds, None when the provider did not say. `gate` is true when the fault is not this
-    message's (a wrong key, a redirect): the provider is to be left alone until someone looks.
+    message's (a wrong key, a redirect): the provider is to be left alone until someone looks. `sender` is true when
+    it does not know the address this mail is from: others' mail goes.
     """
 
-    def __init__(self, reason: str, *, retry_after: float | None = None, gate: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retry_after: float | None = None, gate: bool = False, sender: bool = False
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.gate = gate
+        self.sender = sender
 
 
 class Uncertain(DeliveryError):

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from stage import LINKS, Stage
-from test_providers import GATE, KEY, LATER, MESSAGE, REFUSED, UNKNOWN, answered, posted, sorted_as
+from test_providers import GATE, KEY, LATER, MESSAGE, REFUSED, STRANGER, UNKNOWN, answered, posted, sorted_as
 
 from nurture.engine.deploy import Current
 from nurture.engine.inbox import Inbox
@@ -106,7 +106,7 @@ def test_an_error_of_mandrill_means_what_its_name_says_though_its_status_is_500(
 @pytest.mark.parametrize(
     ("status", "reason", "expected"),
     [("sent", None, None), ("queued", None, None), ("invalid", None, REFUSED), ("rejected", "hard-bounce", REFUSED),
-     ("rejected", "unsub", REFUSED), ("rejected", "unsigned", GATE), ("rejected", "test-mode-limit", GATE)],
+     ("rejected", "unsub", REFUSED), ("rejected", "unsigned", STRANGER), ("rejected", "invalid-sender", STRANGER), ("rejected", "test-mode-limit", GATE)],
 )  # fmt: skip
 def test_a_good_answer_of_mandrill_may_hold_a_refusal(status, reason, expected):
     answer = [{"email": MESSAGE.to, "status": status, "reject_reason": reason, "_id": "theirs"}]

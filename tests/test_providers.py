@@ -114,7 +114,8 @@ def content(request):
 
 
 def sorted_as(error):
-    return type(error), getattr(error, "gate", None)
+    """Its kind, and whom it is about: the gate for all mail, the one sender, or neither."""
+    return type(error), "sender" if getattr(error, "sender", False) else getattr(error, "gate", None)
 
 
 # --- what leaves
@@ -204,7 +205,7 @@ def test_the_outbox_keeps_every_mail_and_gives_it_an_id():
 # --- what an answer proves
 
 HTML = "<html><body>Welcome to the hotel's network</body></html>"
-GATE, LATER = (Unavailable, True), (Unavailable, False)
+GATE, LATER, STRANGER = (Unavailable, True), (Unavailable, False), (Unavailable, "sender")
 REFUSED, UNKNOWN = (Rejected, None), (Uncertain, None)
 ANSWERS = [
     *((status, {"text": HTML}, UNKNOWN) for status in (200, 201, 202, 204)),
@@ -229,8 +230,8 @@ def test_an_answer_is_sorted_by_what_it_proves(name, status, content, expected):
 
 @pytest.mark.parametrize(
     ("code", "kind", "gate"),
-    [(300, Rejected, None), (406, Rejected, None), (10, Unavailable, True), (400, Unavailable, True),
-     (401, Unavailable, True), (405, Unavailable, True), (412, Unavailable, True), (1235, Unavailable, True),
+    [(300, Rejected, None), (406, Rejected, None), (10, Unavailable, True), (400, Unavailable, "sender"),
+     (401, Unavailable, "sender"), (405, Unavailable, True), (412, Unavailable, True), (1235, Unavailable, True),
      (100, Unavailable, False), (429, Unavailable, False)],
 )  # fmt: skip
 def test_a_422_of_postmark_means_what_its_own_code_says(code, kind, gate):

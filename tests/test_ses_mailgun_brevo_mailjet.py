@@ -7,7 +7,20 @@ from urllib.parse import parse_qs, urlencode
 
 import httpx
 import pytest
-from test_providers import GATE, KEY, LATER, MESSAGE, REFUSED, UNKNOWN, answered, content, known, posted, sorted_as
+from test_providers import (
+    GATE,
+    KEY,
+    LATER,
+    MESSAGE,
+    REFUSED,
+    STRANGER,
+    UNKNOWN,
+    answered,
+    content,
+    known,
+    posted,
+    sorted_as,
+)
 
 from nurture.errors import BadSignature, Unavailable, Uncertain
 from nurture.providers import HOOKS, PROVIDERS
@@ -78,8 +91,8 @@ def mailjet(code, status=400, told=400):
 TYPE = {"headers": {"x-amzn-ErrorType": "SendingPausedException:http://internal.amazon.com/"}}
 ANSWERS = [
     ("ses", ses("MessageRejected", "Address is on a list"), REFUSED),
-    ("ses", ses("MessageRejected", "Email address is not verified. The following identities failed …"), GATE),
-    ("ses", ses("com.amazonaws.sesv2#MailFromDomainNotVerifiedException"), GATE),
+    ("ses", ses("MessageRejected", "Email address is not verified. The following identities failed …"), STRANGER),
+    ("ses", ses("com.amazonaws.sesv2#MailFromDomainNotVerifiedException"), STRANGER),
     ("ses", ses("AccountSuspendedException"), GATE), ("ses", httpx.Response(400, json={"message": "why"}, **TYPE), GATE),
     ("ses", ses("NotFoundException", status=404), GATE), ("ses", ses("BadRequestException"), REFUSED),
     ("ses", ses("TooManyRequestsException", "Maximum sending rate exceeded.", 429), LATER),
@@ -89,16 +102,22 @@ ANSWERS = [
     ("mailgun", httpx.Response(404, json={"message": "Domain not found: mg.example.com"}), GATE),
     ("mailgun", httpx.Response(400, json={"message": "to parameter is not a valid address."}), REFUSED),
     ("mailgun", httpx.Response(401, text="Forbidden"), GATE),
-    ("mailersend", httpx.Response(422, json={"message": "why", "errors": {"from.email": ["… #MS42207"]}}), GATE),
+    ("mailersend", httpx.Response(422, json={"message": "why", "errors": {"from.email": ["… #MS42207"]}}), STRANGER),
     ("mailersend", httpx.Response(422, json={"message": "why", "errors": {"to": ["… #MS42208"]}}), REFUSED),
     ("brevo", httpx.Response(402, json={"code": "not_enough_credits", "message": "why"}), GATE),
     ("brevo", httpx.Response(400, json={"code": "invalid_parameter", "message": "why"}), REFUSED),
     ("brevo", httpx.Response(401, json={"code": "unauthorized", "message": "unrecognised IP address"}), GATE),
     ("mailjet", mailjet("mj-0013"), REFUSED), ("mailjet", mailjet("mj-0013", 200), REFUSED),
-    ("mailjet", mailjet("send-0008", 400, 403), GATE), ("mailjet", mailjet("send-0008", 200, 403), GATE),
+    ("mailjet", mailjet("send-0008", 400, 403), STRANGER), ("mailjet", mailjet("send-0008", 200, 403), STRANGER),
     ("mailjet", httpx.Response(401, json={"ErrorCode": "mj-0015", "ErrorMessage": "why", "StatusCode": 401}), GATE),
     ("mailjet", httpx.Response(400, json={"ErrorCode": "mj-0002", "ErrorMessage": "why", "StatusCode": 400}), REFUSED),
     ("mailjet", mailjet("mj-0013", 500), UNKNOWN),
+    ("sendgrid", httpx.Response(403, json={"errors": [{"message": "why", "field": "from", "help": None}]}), STRANGER),
+    ("sendgrid", httpx.Response(403, json={"errors": [{"message": "access forbidden", "field": None}]}), GATE),
+    ("resend", httpx.Response(403, json={"message": "The a.example domain is not verified. Please, add it"}), STRANGER),
+    ("resend", httpx.Response(403, json={"message": "API key is invalid"}), GATE),
+    ("sparkpost", httpx.Response(400, json={"errors": [{"message": "Invalid domain", "code": "7001",
+     "description": "Unconfigured Sending Domain <a.example>"}]}), STRANGER),
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 from amazon import certificate, key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from test_providers import GATE, LATER, MESSAGE, REFUSED, UNKNOWN, outcome, serving, sorted_as
+from test_providers import GATE, LATER, MESSAGE, REFUSED, STRANGER, UNKNOWN, outcome, serving, sorted_as
 
 from nurture.errors import Rejected, SettingsError
 from nurture.providers import PROVIDERS
@@ -92,10 +92,13 @@ def test_an_address_beyond_ascii_arrives_where_the_server_takes_it():
     ("answers", "expected"),
     [
         ({"rcpt": "550 5.1.1 no such mailbox"}, REFUSED), ({"data": "554 5.7.1 spam"}, REFUSED),
-        ({"mail": "553 5.7.1 not your address"}, GATE), ({"data": "nonsense"}, UNKNOWN),
+        ({"mail": "553 5.7.1 not your address"}, STRANGER), ({"data": "nonsense"}, UNKNOWN),
         ({"rcpt": "451 4.7.1 greylisted"}, LATER), ({"rcpt": "421 4.3.2 going down"}, LATER),
         ({"data": "452 4.3.1 disk full"}, LATER), ({"rcpt": "530 5.7.0 log in first"}, GATE),
-        ({"data": "hang up"}, UNKNOWN),
+        ({"data": "hang up"}, UNKNOWN), ({"rcpt": "553 5.7.1 <a@b.c>: Sender address rejected: not owned by user"}, STRANGER),
+        ({"data": "550 The from address does not match a verified Sender Identity."}, STRANGER),
+        ({"data": "554 Message rejected: Email address is not verified. The following …"}, STRANGER),
+        ({"data": "550 5.7.1 Unconfigured Sending Domain <b.c>"}, STRANGER),
     ],
 )  # fmt: skip
 def test_an_answer_over_smtp_is_sorted_by_what_it_proves(answers, expected):

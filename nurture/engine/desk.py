@@ -68,7 +68,7 @@ class Desk:
             links=self._links,
             letterhead=deployed.rules.letterhead,
             message_id=claimed.id,
-            key=idempotency_key(claimed.id),
+            key=idempotency_key(claimed.id, claimed.attempt),
             offers=claimed.offers,
             pages_done=done.get((claimed.enrollment.id, root), 0),
             invited=self._boards.shown(self._store, deployed, claimed.sequence, claimed.step, claimed.invited),
@@ -77,9 +77,13 @@ class Desk:
         return Ready(claimed, written.message, written.message.freeze(), written.target)
 
 
-def idempotency_key(message: str) -> str:
-    """What a provider knows this message by, over all retries; a deliberate second copy would need another."""
-    return "m1-" + blake2b(message.encode(), digest_size=16).hexdigest()
+def idempotency_key(message: str, refused: int = 0) -> str:
+    """What a provider knows this message by, over all retries of the same bytes.
+
+    A mail that is written anew after it was `refused` so many times is other bytes, and may find the old key taken.
+    """
+    name = f"{message}/{refused}" if refused else message
+    return "m1-" + blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def _too_late(deployed: Deployed, claimed: Claimed, now: datetime) -> bool:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from nurture.engine.deploy import deciding
 from nurture.engine.desk import Desk, Spoilt
-from nurture.engine.gate import Gate
+from nurture.engine.gate import GATE_CLOSED, Gate
 from nurture.engine.moving import Reached, carry
 from nurture.engine.one_core import SharedCore
 from nurture.engine.returns import Returns
 from nurture.engine.settling import protected
 from nurture.engine.shared_gate import SharedGate
-from nurture.engine.way import Outcome, Ready, Way, left_alone
+from nurture.engine.way import Outcome, Ready, Way, left_alone, not_from
 from nurture.journey import warmup
 from nurture.journey.branching import Case, day_of
 from nurture.journey.events import Event, Kind
@@ -114,7 +114,7 @@ class Sender:
                 attempts.set_aside(tx, unprotected, now)
                 attempts.postpone(tx, wait)
                 for name in self._renewed:
-                    messages.hasten(tx, left_alone(name), now)
+                    messages.hasten(tx, (left_alone(name), not_from(name)), now)
                 if not self._blows(tx, deployed, outcomes, begins, now):
                     begun = self._begin(tx, deployed, begins, now)
                     claimed = self._claim(tx, deployed, room, now) if room else []
@@ -193,10 +193,11 @@ class Sender:
             for way in self.ways:
                 if way.name == ready.claimed.provider:
                     return way
-        for way in self.ways:
+        able = [way for way in self.ways if way.refuses(ready.message.sender, now) is None]
+        for way in able:
             if not way.full(now) and (not way.down(now) or way.may_probe(now)):
                 return way
-        return self.ways[0]
+        return next(iter(able), self.ways[0])
 
     def _choose(
         self, deployed: Deployed, now: datetime
@@ -206,12 +207,8 @@ class Sender:
         wait = []
         for ready in self._ready:
             way = self._way_for(ready, now)
-            if way.full_until is not None and way.full(now):
-                why = f"{way.name} has had its most for today (its DAILY and GROWING)"
-                wait.append((ready.claimed.id, ready.claimed.token, way.full_until, why))
-            elif way.gate.closed_until is not None and way.gate.closed_until - now > deployed.rules.timeout:
-                why = left_alone(way.name, way.gate.reason)
-                wait.append((ready.claimed.id, ready.claimed.token, self._until_open(way, ready), why))
+            if held := self._goes_back(way, ready, deployed.rules.timeout, now):
+                wait.append((ready.claimed.id, ready.claimed.token, *held))
             else:
                 lines[way.name].append((way, ready))
         begins = []
@@ -228,6 +225,17 @@ class Sender:
         self._ready = deque(ready for ready in self._ready if ready.claimed.id not in gone)
         return begins, wait
 
+    def _goes_back(self, way: Way, ready: Ready, timeout: timedelta, now: datetime) -> tuple[datetime, str] | None:
+        """When a mail is to be claimed again whose way is shut for longer than the claim lives, and why."""
+        sender = ready.message.sender
+        if way.full_until is not None and way.full(now):
+            return way.full_until, f"{way.name} has had its most for today (its DAILY and GROWING)"
+        if way.gate.closed_until is not None and way.gate.closed_until - now > timeout:
+            return self._until_open(way, ready), left_alone(way.name, way.gate.reason)
+        if refused := way.refuses(sender, now):
+            return refused[0], not_from(way.name, sender, refused[1])
+        return None
+
     def _until_open(self, way: Way, ready: Ready) -> datetime:
         """When a shut way opens, or another may have this mail."""
         opens = way.gate.closed_until
@@ -235,8 +243,11 @@ class Sender:
         others = way.counts_as_down() if len(self.ways) > 1 and not ready.claimed.uncertain else None
         return opens if others is None else min(opens, others)
 
-    def _taken_over_at(self, outcome: Outcome) -> datetime | None:
+    def _taken_over_at(self, outcome: Outcome, now: datetime) -> datetime | None:
         """When another may have this mail; None when nobody will."""
+        if outcome.stranger:
+            others = [way for way in self.ways if way.refuses(outcome.sender, now) is None]
+            return now if others else None
         if len(self.ways) == 1 or not outcome.refused:
             return None
         return next(way.counts_as_down() for way in self.ways if way.name == outcome.way)
@@ -372,8 +383,11 @@ class Sender:
 
     def _finished(self, outcome: Outcome, now: datetime) -> attempts.Outcome:
         reason = left_alone(outcome.way, outcome.reason) if outcome.gate else outcome.reason
-        again = _next_attempt(outcome, now, self._taken_over_at(outcome))
-        return attempts.Outcome(outcome.id, outcome.token, outcome.state, now, outcome.provider_id, reason, again)
+        reason = not_from(outcome.way, outcome.sender, outcome.reason) if outcome.stranger else reason
+        again = _next_attempt(outcome, now, self._taken_over_at(outcome, now))
+        return attempts.Outcome(
+            outcome.id, outcome.token, outcome.state, now, outcome.provider_id, reason, again, afresh=outcome.stranger
+        )
 
     def _finish(self, tx: Connection, deployed: Deployed, outcomes: list[Outcome], now: datetime) -> Counter[State]:
         if not outcomes:
@@ -395,7 +409,7 @@ def _next_attempt(outcome: Outcome, now: datetime, taken_over_at: datetime | Non
     if outcome.state is not State.PLANNED:
         return None
     backoff = min(timedelta(seconds=2 ** min(outcome.attempt, 12)), LONGEST_BACKOFF)
-    asked = timedelta(seconds=outcome.retry_after or 0)
+    asked = GATE_CLOSED if outcome.stranger else timedelta(seconds=outcome.retry_after or 0)
     alone = now + max(backoff, asked)
     return alone if taken_over_at is None else min(alone, max(taken_over_at, now + timedelta(seconds=2)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -50,7 +51,8 @@ GRACE = timedelta(minutes=1)
 class Outcome:
     """What one attempt came to. `refused`: the provider took nothing, and other mail may fare alike.
 
-    `call` is the first mail of a call for many, whose answer is one for all of them.
+    `call` is the first mail of a call for many, whose answer is one for all of them. `sender` is whom the mail is from,
+    `stranger` whether the provider does not know them.
     """
 
     id: str
@@ -65,6 +67,8 @@ class Outcome:
     took: float | None = None
     way: str = ""
     call: str = ""
+    sender: str = ""
+    stranger: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Way:
         self._failing_since: datetime | None = None
         self._probe_at: datetime | None = None
         self._lost: set[str] = set()
+        self._strangers: dict[str, tuple[datetime, str]] = {}
         self._silence = SHORTEST
         self._pace = AHEAD / 2
         self._senders = senders
@@ -137,6 +142,7 @@ class Way:
         if fresh == self.account:
             return False
         self.account = fresh
+        self._strangers.clear()
         self._well()
         self.gate.open()
         log.info("%s is known by a new key from now on", self.name)
@@ -150,8 +156,11 @@ class Way:
         if outcome.state in (State.SENT, State.FAILED):
             self._well()
             self.gate.taken(now)
+            self._strangers.pop(outcome.sender, None)
         elif outcome.state is State.UNKNOWN:
             self._lost.add(outcome.call or outcome.id)
+        if outcome.stranger:
+            self._meet(outcome, now)
         wait = self._asks_for(outcome, now)
         if outcome.refused or wait is not None:
             self._failing_since = self._failing_since or now
@@ -161,6 +170,16 @@ class Way:
                     "%s is left alone for %s: %s", self.name, wait, outcome.reason, extra={"provider": self.name}
                 )
             self.gate.close(now + wait, outcome.reason)
+
+    def _meet(self, outcome: Outcome, now: datetime) -> None:
+        if self.refuses(outcome.sender, now) is None:
+            log.warning("%s", not_from(self.name, outcome.sender, outcome.reason), extra={"provider": self.name})
+        self._strangers[outcome.sender] = (now + GATE_CLOSED, outcome.reason)
+
+    def refuses(self, sender: str, now: datetime) -> tuple[datetime, str] | None:
+        """Until when mail from this sender waits whom the provider does not know, and why; None when it may go."""
+        known = self._strangers.get(sender)
+        return known if known is not None and now < known[0] else None
 
     def _well(self) -> None:
         self._failing_since = None
@@ -263,6 +282,12 @@ def left_alone(provider: str, why: str = "") -> str:
     return f"{provider} is left alone: {why}"
 
 
+def not_from(provider: str, sender: str = "", why: str = "") -> str:
+    """With which words a mail waits whose sender a provider does not know; without a sender, how these begin."""
+    begins = f"{provider} takes no mail from "
+    return f"{begins}{parseaddr(sender)[1] or sender}: {why}" if sender else begins
+
+
 def _planned(work: Work, reason: str) -> Outcome:
     return Outcome(work.ready.claimed.id, work.ready.claimed.token, State.PLANNED, reason, attempt=work.attempt)
 
@@ -275,28 +300,31 @@ def _attempt(send: Send, work: Work) -> Outcome:
 
 
 def _attempt_many(send_many: SendMany, send: Send, works: Sequence[Work]) -> list[Outcome]:
-    """One call for all. A refusal of the whole may be one mail's fault, so each is then asked for by itself."""
+    """One call for all. A refusal of the whole may be the fault of one mail, or of its sender, so each is then asked for
+    by itself.
+    """
     try:
         results = send_many([work.ready.message for work in works])
-    except Rejected:
+    except Exception as error:  # noqa: BLE001 - sorted, and told, below
+        if not (isinstance(error, Rejected) or (isinstance(error, Unavailable) and error.sender)):
+            return [_came_to(work, error) for work in works]
         now = monotonic()
         return [_attempt(send, work) if now <= work.start_by else _planned(work, LATE) for work in works]
-    except Exception as error:  # noqa: BLE001 - sorted, and told, below
-        return [_came_to(work, error) for work in works]
     return [_came_to(work, result) for work, result in zip(works, results, strict=True)]
 
 
 def _came_to(work: Work, result: str | Exception) -> Outcome:
     number, token, attempt = work.ready.claimed.id, work.ready.claimed.token, work.attempt
+    sender = work.ready.message.sender
     match result:
         case str():
-            return Outcome(number, token, State.SENT, provider_id=result, attempt=attempt)
+            return Outcome(number, token, State.SENT, provider_id=result, attempt=attempt, sender=sender)
         case Rejected():
             return Outcome(number, token, State.FAILED, str(result), attempt=attempt)
         case Unavailable():
             return Outcome(
                 number, token, State.PLANNED, str(result), attempt=attempt, retry_after=result.retry_after,
-                gate=result.gate, refused=True,
+                gate=result.gate, refused=not result.sender, sender=sender, stranger=result.sender,
             )  # fmt: skip
         case Uncertain() | DeliveryError():
             return Outcome(number, token, State.UNKNOWN, str(result), attempt=attempt)

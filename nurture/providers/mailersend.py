@@ -81,7 +81,7 @@ def judge(response: httpx.Response) -> None:
         wait = retry_after(response, "x-apiquota-reset")
         raise Unavailable(f"has had the day's requests: {words}", retry_after=wait or LONGEST_WAIT)
     if response.status_code == httpx.codes.UNPROCESSABLE_ENTITY and "MS42207" in response.text:
-        raise Unavailable(f"does not count the sender's domain as verified: {words}", gate=True)
+        raise Unavailable(f"does not count the sender's domain as verified: {words}", sender=True)
     if not response.is_success or not response.content:
         return
     try:

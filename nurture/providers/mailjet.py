@@ -29,8 +29,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "unsub": Kind.UNSUBSCRIBED,
     }
 )
-NOT_OURS = frozenset({"mj-0001", "mj-0015", "send-0006", "send-0007", "send-0008"})
-"""A suspended or unknown key, a sender that is not validated: others would not go either."""
+NOT_OURS = frozenset({"mj-0001", "mj-0015", "send-0006", "send-0007"})
+"""A suspended or unknown key: others would not go either."""
+
+STRANGER = "send-0008"
+"""The sender is not validated there."""
 
 
 def request(message: Message, account: Account) -> httpx.Request:
@@ -82,6 +85,8 @@ def judge(response: httpx.Response) -> None:
     words = "; ".join(f"{text} ({code})" for code, text in errors.items())
     if NOT_OURS & errors.keys():
         raise Unavailable(words, gate=True)
+    if STRANGER in errors:
+        raise Unavailable(words, sender=True)
     if errors and mails[0]["Status"] == "error" and response.status_code not in (401, 403, 408, 429):
         raise Rejected(words)
 

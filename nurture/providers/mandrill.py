@@ -44,7 +44,9 @@ URL = "https://mandrillapp.com"
 OF_THE_MAIL = ("ValidationError", "Unknown_Template", "Invalid_Reply", "Invalid_Template")
 OF_THE_ACCOUNT = ("Invalid_Key", "PaymentRequired", "Unknown_Subaccount", "ServiceUnavailable")
 OF_THE_PERSON = ("hard-bounce", "soft-bounce", "spam", "unsub", "custom", "invalid", "rule", "recipient")
-"""Reasons for a rejection that stay with this message; the others (an unsigned domain, a test key's limit) hit every mail."""
+"""Reasons for a rejection that stay with this message; the others (a test key's limit) hit every mail."""
+OF_THE_SENDER = ("unsigned", "invalid-sender")
+"""Reasons that hold for one sender: a domain without DKIM and SPF there, an address it does not take."""
 
 
 def request(message: Message, account: Account) -> httpx.Request:
@@ -92,6 +94,8 @@ def judge(response: httpx.Response) -> None:
                 return
     except (ValueError, LookupError, TypeError, AttributeError):
         return
+    if not name and words in OF_THE_SENDER:
+        raise Unavailable(f"does not know the sender: {words}", sender=True)
     if not name and words not in OF_THE_PERSON:
         raise Unavailable(f"rejects mail of ours: {words}", gate=True)
     if not name or name in OF_THE_MAIL:

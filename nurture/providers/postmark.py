@@ -56,10 +56,12 @@ NOT_OURS = {10: "a bad token", 100: "maintenance", 400: "the sender's address or
             401: "the sender's address or domain is not confirmed there", 405: "no credits", 411: "a closed account",
             412: "a held account", 413: "an account under review", 429: "too many requests",
             1235: "no such message stream", 1236: "this message stream sends nothing"}  # fmt: skip
-"""Error codes that say nothing of the message: it was not taken, and others would not be either.
+"""Error codes that say nothing of the message: it was not taken, and others would not be either; of these, those that
+go by themselves, and those that hold for the one sender.
 
 https://postmarkapp.com/developer/api/overview#error-codes
 """
+PASSING, STRANGER = (100, 429), (400, 401)
 
 
 def request(message: Message, account: Account) -> httpx.Request:
@@ -136,7 +138,8 @@ def judge(response: httpx.Response) -> None:
 
 def _refusal(code: int, words: str) -> DeliveryError:
     if code in NOT_OURS:
-        return Unavailable(f"{NOT_OURS[code]}: {words}", gate=code not in (100, 429))
+        of_sender = code in STRANGER
+        return Unavailable(f"{NOT_OURS[code]}: {words}", gate=not of_sender and code not in PASSING, sender=of_sender)
     return Rejected(f"{words} (code {code})")
 
 

@@ -83,11 +83,14 @@ def receipts(response: httpx.Response) -> list[str | DeliveryError]:
 
 
 def judge(response: httpx.Response) -> None:
-    """A 409 is about the key, and a 429 may be about the day or the month (https://resend.com/docs/api-reference/errors)."""
+    """A 409 is about the key, a 403 may be about the sender, and a 429 about the day or the month (https://resend.com/docs/api-reference/errors)."""
     if response.status_code == httpx.codes.CONFLICT:
         raise key_in_use(response, at_work="concurrent" in response.text)
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS and "quota_exceeded" in response.text:
         raise Unavailable(f"has sent all that its plan allows: {response.text[:200]}", retry_after=LONGEST_WAIT)
+    # https://resend.com/docs/knowledge-base/403-error-domain-mismatch; a key that is wrong is answered 403 as well
+    if response.status_code == httpx.codes.FORBIDDEN and "domain is not verified" in response.text:
+        raise Unavailable(f"does not know the sender's domain: {response.text[:200]}", sender=True)
 
 
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401 - what a vendor posts has no type

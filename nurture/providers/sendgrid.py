@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from nurture.errors import Unavailable
 from nurture.journey.events import Event, Kind
 from nurture.mail.message import Message
 from nurture.providers import ping, standing
@@ -71,6 +72,21 @@ def receipt(response: httpx.Response) -> str:
     return response.headers["X-Message-Id"]
 
 
+def judge(response: httpx.Response) -> None:
+    """A 403 about `from` is about the sender's identity (https://www.twilio.com/docs/sendgrid/for-developers/sending-email/sender-identity),
+    any other about the key.
+    """
+    if response.status_code != httpx.codes.FORBIDDEN:
+        return
+    try:
+        errors = response.json()["errors"]
+        of_sender = [str(one["message"]) for one in errors if one.get("field") == "from"]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return
+    if of_sender:
+        raise Unavailable(f"does not know the sender: {of_sender[0][:300]}", sender=True)
+
+
 def event(item: Any, hook: Hook) -> Event | None:  # noqa: ANN401, ARG001 - what a vendor posts has no type
     if item["event"] == "account_status_change":  # of nobody's mail: a suspended account hears of it here first
         log.warning("SendGrid reports of the account: %s", str(item.get("type"))[:100], extra={"provider": "sendgrid"})
@@ -124,7 +140,7 @@ def verified(found: Any, domain: str, account: Account) -> Iterable[Remark]:  # 
 MOST_LISTED = 50
 sendgrid = Provider(
     "sendgrid",
-    over_http(request, receipt),
+    over_http(request, receipt, judge),
     ecdsa("x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"),
     items,
     event,

@@ -45,8 +45,7 @@ SUPPRESSED = frozenset({"Suppressed", "OnAccountSuppressionList", "UnsubscribedR
 NO_COMPLAINT = frozenset({"not-spam", "auth-failure", "virus"})
 """Types of feedback (RFC 5965) by which no person called the mail spam."""
 
-NOT_OURS = frozenset({"AccountSuspendedException", "SendingPausedException", "MailFromDomainNotVerifiedException",
-                      "NotFoundException"})  # fmt: skip
+NOT_OURS = frozenset({"AccountSuspendedException", "SendingPausedException", "NotFoundException"})
 """Errors with a status of 400 or 404 that say nothing of this message: others would not go either."""
 
 
@@ -98,8 +97,10 @@ def judge(response: httpx.Response) -> None:
     except (ValueError, LookupError, TypeError, AttributeError):
         return
     kind = kind.partition(":")[0].rpartition("#")[2]
-    if kind in NOT_OURS or (kind == "MessageRejected" and "not verified" in words):
+    if kind in NOT_OURS:
         raise Unavailable(f"{kind}: {words}", gate=True)
+    if kind == "MailFromDomainNotVerifiedException" or (kind == "MessageRejected" and "not verified" in words):
+        raise Unavailable(f"{kind}: {words}", sender=True)
     if kind in ("TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"):
         today = "daily" in words.lower()  # else a second's rate was passed
         raise Unavailable(f"{kind}: {words}", retry_after=LONGEST_WAIT if today else 1.0)

@@ -39,6 +39,17 @@ CONFIGURATION = frozenset({421, 454, 530, 534, 535, 538})
 NO_SUCH_MAILBOX = re.compile(r"^5\d\d[ -]5\.1\.(1|2|3|6|10)\b")
 """RFC 3463 and RFC 7505: no such mailbox, no such host, no address at all, moved away, a domain that takes no mail."""
 
+NOT_FROM_US = re.compile(
+    r"sender address rejected|(sender|from) address .*(verified|owned)|verified sender|unconfigured sending domain|"
+    r"(address|domain) is not verified|sender signature",
+    re.IGNORECASE,
+)
+"""How servers refuse a sender only when they have seen the whole mail, or at its recipient: Postfix (`Sender address
+rejected: not owned by user`), SES (`Email address is not verified`), SendGrid (`The from address does not match a verified
+Sender Identity`), SparkPost (`Unconfigured Sending Domain`), Postmark (`Sender Signature`). To fail all its mails for
+that would lose them.
+"""
+
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 """How OpenSSL calls a greeting in plain text where a handshake should begin."""
 
@@ -209,7 +220,7 @@ def _beyond_ascii(message: Message) -> bool:
 
 
 def _wants(reply: tuple[int, bytes], *good: int, of_us: bool = False) -> None:
-    """`of_us`: what is refused here is our sender, so that other mail of ours would not go either."""
+    """`of_us`: what is refused here is our sender, so that other mail of theirs would not go either."""
     code, words = reply
     if code in good:
         return
@@ -218,8 +229,8 @@ def _wants(reply: tuple[int, bytes], *good: int, of_us: bool = False) -> None:
         raise Unavailable(said, gate=code not in (421, 454))
     if not 500 <= code < 600:
         raise Unavailable(said)
-    if of_us:
-        raise Unavailable(f"does not take mail from this sender: {said}", gate=True)
+    if of_us or NOT_FROM_US.search(said):
+        raise Unavailable(f"does not take mail from this sender: {said}", sender=True)
     raise Rejected(f"the mailbox does not exist: {said}" if NO_SUCH_MAILBOX.match(said) else said)
 
 

@@ -84,11 +84,14 @@ def receipt(response: httpx.Response) -> str:
 def judge(response: httpx.Response) -> None:
     """A 420 is the account's own sending limit; a 409 is about the idempotency key, as its codes say.
 
+    A 400 may be about the sender's domain (code 7001: https://github.com/SparkPost/python-sparkpost/commit/2527735).
     https://github.com/SparkPost/developers.sparkpost.com/pull/590: 1601 the first request is still at work, 1600 its
     bytes were others.
     """
     if response.status_code == httpx.codes.CONFLICT:
         raise key_in_use(response, at_work="1601" in response.text)
+    if response.status_code == httpx.codes.BAD_REQUEST and "Unconfigured Sending Domain" in response.text:
+        raise Unavailable(f"does not know the sender's domain: {response.text[:200]}", sender=True)
     if response.status_code == SENDING_LIMIT:
         raise Unavailable(
             f"the account's sending limit is reached: {response.text[:200]}", retry_after=reset(response) or 60.0

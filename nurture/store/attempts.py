@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, null, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, null, or_, select, update
 
 from nurture.journey.enrollment import Enrollment, Granted, Invited, Subscriber
 from nurture.journey.ledger import RANK, State
@@ -121,7 +121,9 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to; `due_at` is the next attempt when it is planned again."""
+    """What an attempt came to; `due_at` is the next attempt when it is planned again. `afresh`: what was refused is not
+    to be posted again as it is (its sender is unknown there), so the next attempt writes it anew.
+    """
 
     id: str
     token: int
@@ -130,6 +132,7 @@ class Outcome:
     provider_id: str = ""
     reason: str = ""
     due_at: datetime | None = None
+    afresh: bool = False
 
 
 def claim(
@@ -299,6 +302,7 @@ def finish(tx: Connection, outcomes: Sequence[Outcome]) -> list[Row]:
             changed.append(outcome)
     if changed:
         tx.execute(CHANGE, [_after(one, now_known[one.id]) for one in changed])
+        _thaw(tx, [one.id for one in changed if one.afresh and not now_known[one.id].uncertain])
     return [
         replace(
             now_known[one.id], state=one.state, provider_id=one.provider_id or now_known[one.id].provider_id,
@@ -306,6 +310,12 @@ def finish(tx: Connection, outcomes: Sequence[Outcome]) -> list[Row]:
         )
         for one in changed
     ]  # fmt: skip
+
+
+def _thaw(tx: Connection, ids: Sequence[str]) -> None:
+    """Forget the bytes of mails that nobody has taken."""
+    for some in chunks(ids):
+        tx.execute(delete(tables.payload).where(tables.payload.c.message.in_(some)))
 
 
 def _after(outcome: Outcome, before: Row) -> dict[str, Any]:

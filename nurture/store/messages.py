@@ -164,9 +164,10 @@ def put_off(tx: Connection, subscriber: int, until: datetime, reason: str, *, wh
     tx.execute(update(table).where(planned).values(values))
 
 
-def hasten(tx: Connection, words: str, now: datetime) -> None:
-    """What is planned for later for a reason that begins with these words is due now."""
-    waiting = and_(c.state == PLANNED, c.due_at > now, c.reason.startswith(words, autoescape=True))
+def hasten(tx: Connection, words: Collection[str], now: datetime) -> None:
+    """What is planned for later for a reason that begins with some of these words is due now."""
+    for_these = or_(*(c.reason.startswith(some, autoescape=True) for some in words))
+    waiting = and_(c.state == PLANNED, c.due_at > now, for_these)
     tx.execute(update(table).where(LEAVING).where(waiting).values(due_at=now))
 
 
