@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from nurture.cli.main import app
 from nurture.engine import guard
+from nurture.engine.due import look
 from nurture.engine.rules import Rules
 from nurture.engine.show import held
 from nurture.engine.tick import tick
@@ -119,6 +120,30 @@ def test_a_pause_of_all_mail_holds_what_was_claimed_before_it(store):
         assert pauses.resume(tx, pauses.ALL)
     stage.after(minutes=1)
     assert len(stage.delivered) == 1
+    stage.close()
+
+
+def test_what_is_held_is_not_late_and_nobody_is_woken_for_it(store):
+    stage = Stage(store, many(2))
+    for name in many(2):
+        stage.subscribe(sequence=name)
+    tick(store, stage.deployed, stage.now)
+
+    def late():
+        waiting = look(store, stage.now)
+        return waiting.message is not None, "send" in waiting.works(stage.now)
+
+    def after(change, name):
+        with store.write() as tx:
+            change(tx, name, *(["", stage.now] if change is pauses.pause else []))
+        return late()
+
+    assert late() == (True, True)
+    assert after(pauses.pause, "s0") == (True, True), "the other one waits"
+    assert after(pauses.pause, "s1") == (False, False)
+    assert after(pauses.resume, "s0") == (True, True)
+    assert after(pauses.pause, pauses.ALL) == (False, False)
+    assert after(pauses.resume, pauses.ALL) == (True, True)
     stage.close()
 
 

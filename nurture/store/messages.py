@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, func, literal_column, or_, select, text, update
 
 from nurture.journey.ledger import State
-from nurture.store import tables
+from nurture.store import pauses, tables
 from nurture.store.dialect import among, chunks, insert, locked_once
 from nurture.store.tables import SHARDS
 
@@ -241,8 +241,11 @@ def drop_words(tx: Connection, numbers: Sequence[str]) -> None:
         tx.execute(delete(tables.payload).where(tables.payload.c.message.in_(some)))
 
 
-def next_due(tx: Connection, *, held: Collection[str] = ()) -> datetime | None:
-    """When the next message is to leave, of sequences that are not `held`: one look at an index."""
+def next_due(tx: Connection) -> datetime | None:
+    """When the next message is to leave that nothing holds: a look at an index. What is held is not late."""
+    held = pauses.paused(tx)
+    if pauses.EVERYTHING & set(held):
+        return None
     query = NEXT_DUE.where(c.sequence.not_in(list(held))) if held else NEXT_DUE
     return tx.execute(query).scalar()
 

@@ -95,8 +95,7 @@ def _needs(tx: Connection, now: datetime) -> list[dict[str, str]]:
     """What does not mend itself, the worst first: `what`, what follows from it, and the page where it is done."""
     found = []
     held = pauses.every(tx)
-    names = {row.name for row in held}
-    mail = None if names & pauses.EVERYTHING else messages.next_due(tx, held=names)  # what is held is not late
+    mail = messages.next_due(tx)
     waits = [at for at in (enrollments.peek(tx), mail) if at is not None and now - at > LATE]
     if waits:
         found.append(
