@@ -51,8 +51,8 @@ ADMIN_TOKEN = "the admin token"
 class House(Stage):
     """A stage with the whole web before it, and people who may be let in."""
 
-    def __init__(self, store, *, ladder=LADDER, accounts=None, rules=None, **site):
-        super().__init__(store, {"ladder": ladder}, rules=rules)
+    def __init__(self, store, *, ladder=LADDER, accounts=None, rules=None, send=None, **site):
+        super().__init__(store, {"ladder": ladder}, rules=rules, send=send)
         self.stack = ExitStack()
         self.inbox = Inbox(store)
         self.site = Site(

@@ -13,6 +13,7 @@ from nurture.cli.project import At
 from nurture.engine import signing
 from nurture.engine.rules import Rules
 from nurture.engine.signing import Came
+from nurture.errors import Unavailable
 from nurture.journey.fuses import Fuse
 from nurture.providers.base import Account
 from nurture.store import codes, deploys, hooks, notices, traffic
@@ -84,6 +85,35 @@ def test_a_provider_that_takes_mail_and_reports_nothing_needs_someone(store, sho
         with store.write() as tx:
             traffic.count(tx, "postmark", 60, house.now)
         assert "postmark took" in needs(shown(house))[-1]
+
+
+def test_mail_that_a_provider_does_not_take_says_why_on_the_first_page(store, shown):
+    faults = [
+        Unavailable("the domain is not verified there", sender=True),
+        Unavailable("cannot be reached: no such host"),
+    ]
+
+    def send(message):
+        if not faults:
+            return f"outbox-{message.id}"
+        raise faults[0]
+
+    with opened(store, accounts={"outbox": Account("outbox")}, send=send) as house:
+        for name in ("ann", "ben"):
+            house.subscribe(f"{name}@example.com")
+        house.work()
+        assert needs(shown(house)) == [
+            "2 mails not taken: outbox takes no mail from ada@example.com: the domain is not verified there"
+        ]
+        faults.pop(0)
+        house.now += timedelta(minutes=6)
+        house.work()
+        assert needs(shown(house)) == ["2 mails not taken: cannot be reached: no such host"]
+        assert "not taken: cannot be reached" in house.browser("view").get("/").text
+        faults.clear()
+        house.now += timedelta(minutes=6)
+        house.work()
+        assert needs(shown(house)) == []
 
 
 def test_a_pool_of_codes_that_runs_low_needs_someone(store, shown):

@@ -83,6 +83,20 @@ def troubles(tx: Connection) -> dict[State, int]:
     return {State(state): number for state, number in tx.execute(query)}
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A mail that is planned for later, how often it was tried, and why it waits."""
+
+    attempt: int
+    reason: str
+
+
+def next_to_wait(tx: Connection, now: datetime, limit: int) -> list[Later]:
+    """Of the mails that are planned for later, the first to be due: a look at an index."""
+    query = select(mail.c.attempt, mail.c.reason).where(messages.LEAVING).where(mail.c.due_at > now)
+    return [Later(*row) for row in tx.execute(query.order_by(mail.c.due_at).limit(limit))]
+
+
 def hooks_before(tx: Connection, *, failed: bool, before: int | None, limit: int) -> list[hooks.Row]:
     """Reports, newest first, those before a number."""
     query = select(*hooks.COLUMNS).order_by(hooks.c.id.desc()).limit(limit)

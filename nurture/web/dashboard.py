@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from nurture.engine.offering import LOW, fill
 from nurture.engine.outcomes import takings
+from nurture.engine.way import left_alone, not_from
 from nurture.journey.ledger import State
 from nurture.journey.warmup import most_today
 from nurture.language.problems import counted
@@ -34,6 +36,9 @@ WEEK = timedelta(days=7)
 ASKING = 20
 """People who ask for something that are named one by one."""
 
+LOOKED_AT, LONGEST = 200, 160
+"""Mails that wait which are looked at, and letters of a reason that are shown."""
+
 QUIET = timedelta(hours=6)
 ENOUGH_TO_HEAR = 50
 """Mails, after which a provider that tells of deliveries, opens and clicks has had something to tell."""
@@ -53,6 +58,7 @@ def _now(site: Site) -> dict[str, Any]:
         count = people.count(tx)
         needs = [
             *_needs(tx, now),
+            *_not_taken(tx, site, now),
             *_pools(tx, sequences.values(), site.current().rules.shops),
             *_silent(tx, site, now),
         ]
@@ -154,6 +160,22 @@ def _pools(
         _need(f"The pool {pool} has {counted(number, 'code')} left.", f"Fill it: {fill(pool)}", "/outbox?state=planned")
         for pool, number in left.items()
         if number < LOW
+    ]
+
+
+def _not_taken(tx: Connection, site: Site, now: datetime) -> list[dict[str, str]]:
+    """Why providers do not take mail, each reason once: a wrong key, a sender they do not know, a host nobody reaches."""
+    words = tuple(begin for name in site.accounts for begin in (left_alone(name), not_from(name)))
+    wait = listing.next_to_wait(tx, now, LOOKED_AT)
+    why = Counter(one.reason for one in wait if one.reason and (one.attempt or one.reason.startswith(words)))
+    more = " or more" if len(wait) == LOOKED_AT else ""
+    return [
+        _need(
+            f"{counted(number, 'mail')}{more} not taken: {reason[:LONGEST]}",
+            "Tried again by itself; `nurture doctor` says what mends it.",
+            "/outbox?state=planned",
+        )
+        for reason, number in why.most_common(3)
     ]
 
 
