@@ -20,12 +20,14 @@ from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nurture.errors import SettingsError
 
 PREFIX = "NURTURE_"
 TOML, DOTENV = "nurture.toml", ".env"
+FILES = "(files)"
+"""What both say, on its way to `Settings`: below the environment, where flags are above."""
 SECRETS = ("secret_key", "admin_token", "key", "hook_secret", "password", "secret")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(seconds?|s|minutes?|m|hours?|h|days?|d|weeks?|w|years?|y)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 365 * 86400}
@@ -212,8 +214,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         # `.env` and `nurture.toml` come in through `read_settings`, which knows the project's folder
-        del settings_cls, dotenv_settings, file_secret_settings
-        return (env_settings, init_settings)
+        del dotenv_settings, file_secret_settings
+        assert isinstance(init_settings, InitSettingsSource)
+        files = InitSettingsSource(settings_cls, init_settings.init_kwargs.pop(FILES, {}))
+        return (init_settings, env_settings, files)
 
 
 def read_settings(folder: Path, **flags: object) -> Settings:
@@ -222,9 +226,8 @@ def read_settings(folder: Path, **flags: object) -> Settings:
     from_toml = _toml(folder / TOML)
     dotenv = _dotenv(folder / DOTENV)
     try:
-        found = Settings(**_merged(from_toml, dotenv))
         given = {name: value for name, value in flags.items() if value is not None}
-        return Settings.model_validate({**found.model_dump(), **given}) if given else found
+        return Settings.model_validate({**given, FILES: _merged(from_toml, dotenv)})
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(dict(fault)) for fault in error.errors())) from None
 
