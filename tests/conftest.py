@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import certifi
@@ -161,7 +162,8 @@ CREATE TABLE kept.installation AS TABLE public.installation;
 """
 CLEAR = """
 DO $$ DECLARE t text; many integer; BEGIN
-    PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+    PERFORM pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL (ARRAY[0, {}]);
     SET LOCAL session_replication_role = replica;
     FOR t IN SELECT format('public.%I', tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
         EXECUTE 'SELECT count(*) FROM (SELECT FROM ' || t || ' LIMIT 2000) AS first' INTO many;
@@ -191,6 +193,7 @@ class Databases:
         self.pattern = pattern
         self.free: list[str] = []
         self.shape: object = None
+        self.asking: dict[str, psycopg.Connection] = {}
 
     def take(self) -> str:
         if self.free:
@@ -199,19 +202,37 @@ class Databases:
         *_, self.shape = _say(url, *KEEP.strip().splitlines(), SHAPE)
         return url
 
-    def give_back(self, url: str) -> None:
-        [shape] = _say(url, SHAPE)
-        if shape == self.shape:
-            _say(url, CLEAR)
+    def give_back(self, url: str, *staying: int) -> None:
+        """Empty it for the next. Those whose processes stay are connected to it as before."""
+        if self._ask(url, SHAPE) == self.shape:
+            self._ask(url, CLEAR.replace("{}", ", ".join(map(str, (0, *staying)))))
             self.free.append(url)
         else:
+            self.close(url)
             name = url.partition("?")[0].rpartition("/")[2]
             _say(self.pattern.format("postgres"), f'DROP DATABASE "{name}" WITH (FORCE)')
 
+    def _ask(self, url: str, statement: str) -> object:
+        """Ask over the one connection that goes along with the database: a new one has all tables yet to get to know."""
+        try:
+            known = self.asking.get(url) or psycopg.connect(url, autocommit=True)
+            answer = known.execute(statement.encode())
+        except psycopg.OperationalError:  # a test that ended every connection ended this one too
+            known = psycopg.connect(url, autocommit=True)
+            answer = known.execute(statement.encode())
+        self.asking[url] = known
+        return next(iter(answer.fetchone() or ()), None) if answer.description else None
+
+    def close(self, *urls: str) -> None:
+        for url in urls or tuple(self.asking):
+            self.asking.pop(url).close()
+
 
 @pytest.fixture(scope="session")
-def databases(server: str) -> Databases:
-    return Databases(server)
+def databases(server: str) -> Iterator[Databases]:
+    made = Databases(server)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -240,15 +261,67 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("store", kinds, indirect=True)
 
 
-@pytest.fixture
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A fresh database, opened; on a cluster its transactions carry wake-ups, and the stage does what it is woken for."""
-    for where in _fresh(request.param, request, tmp_path):
-        opened = open_store(where)
-        if request.param == "cluster":
-            opened.queue_wakeups()
+class Stores:
+    """Stores that a worker's tests use one after the other, each with a fresh database behind it: a store keeps the SQL
+    of every question that it was ever asked, and to write that anew for each test takes longer than to ask."""
+
+    def __init__(self, folder: Path, migrated: Path) -> None:
+        self.folder = folder
+        self.migrated = migrated
+        self.known: dict[tuple[str, str], Store] = {}
+
+    def file(self, name: str) -> Iterator[Store]:
+        """On a fresh SQLite file, where the last one of this name was."""
+        path = self.folder / name
+        for old in self.folder.glob(f"{name}*"):
+            old.unlink()
+        shutil.copy(self.migrated, path)
+        opened = self._open(f"sqlite:///{path}", "sqlite")
         yield opened
         opened.close()
+
+    def database(self, databases: Databases, kind: str) -> Iterator[Store]:
+        url = databases.take()
+        opened = self._open(url, kind)
+        yield opened
+        databases.give_back(url, *_idle(opened))
+
+    def _open(self, url: str, kind: str) -> Store:
+        known = self.known.get((url, kind))
+        if known is None:
+            known = self.known[url, kind] = open_store(url)
+            if kind == "cluster":
+                known.queue_wakeups()
+        return known
+
+    def close(self) -> None:
+        for known in self.known.values():
+            known.close()
+
+
+def _idle(store: Store) -> list[int]:
+    """The server's processes behind the connections of a store that nobody uses any more. One that a test has not given
+    back is not among them, and ends."""
+    pool = store._writer.pool
+    with ExitStack() as stack:
+        idle = [stack.enter_context(store.read()).connection for _ in range(pool.checkedin())]
+        return [connection.dbapi_connection.info.backend_pid for connection in idle]
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Stores]:
+    made = Stores(tmp_path_factory.mktemp("stores"), migrated)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, stores: Stores) -> Iterator[Store]:
+    """A fresh database, opened; on a cluster its transactions carry wake-ups, and the stage does what it is woken for."""
+    if request.param == "sqlite":
+        yield from stores.file("store.db")
+    else:
+        yield from stores.database(request.getfixturevalue("databases"), request.param)
 
 
 def _forget_closed_logs() -> None:
@@ -274,14 +347,12 @@ def nurture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., 
 
 
 @pytest.fixture
-def house(migrated: Path, tmp_path: Path) -> Iterator[House]:
+def house(stores: Stores) -> Iterator[House]:
     """A whole web, on SQLite: for questions to the web. What the store promises is asked of both databases."""
-    shutil.copy(migrated, tmp_path / "house.db")
-    opened = open_store(f"sqlite:///{tmp_path}/house.db")
-    built = House(opened)
-    yield built
-    built.close()
-    opened.close()
+    for opened in stores.file("house.db"):
+        built = House(opened)
+        yield built
+        built.close()
 
 
 def _fresh(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
