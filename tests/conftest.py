@@ -14,6 +14,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import certifi
@@ -333,17 +334,23 @@ def _forget_closed_logs() -> None:
 
 
 @pytest.fixture
-def nurture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command in the test's folder; gives its exit code, stdout and stderr. A traceback fails the test."""
+def nurture_in(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in a folder; gives its exit code, stdout and stderr. A traceback fails the test."""
 
-    def command(*words: str) -> tuple[int, str, str]:
+    def command(folder: Path, *words: str) -> tuple[int, str, str]:
         _forget_closed_logs()
-        code = run(["-C", str(tmp_path), *words])
+        code = run(["-C", str(folder), *words])
         out, err = capfd.readouterr()
         assert "Traceback" not in err
         return code, out, err
 
     return command
+
+
+@pytest.fixture
+def nurture(tmp_path: Path, nurture_in: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """The same in the test's folder."""
+    return partial(nurture_in, tmp_path)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from stage import LINKS, Stage
-from test_run import MANY, Project, accepted, until
+from test_run import MANY, Project, accepted, how_many, until
 
 from benchmarks.machines import ROOT, fake_esp
 from nurture.engine.sending import Sender
@@ -25,6 +25,7 @@ from nurture.providers.base import Account, Provider
 from nurture.store import messages
 
 SECRETS = """\
+NURTURE_SECRET_KEY="a key for tests only, long enough"
 NURTURE_PROVIDERS__POSTMARK__HOOK_SECRET={postmark}
 NURTURE_PROVIDERS__RESEND__HOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
 NURTURE_PROVIDERS__SENDGRID_INBOUND__HOOK_SECRET={inbound}
@@ -32,8 +33,8 @@ NURTURE_PROVIDERS__SENDGRID_INBOUND__HOOK_SECRET={inbound}
 DELIVERY = {"RecordType": "Delivery", "MessageID": "a", "DeliveredAt": "2026-06-01T10:00:00Z", "Recipient": "a@x.org"}
 
 
-def test_secrets_are_rotated_while_reports_come(tmp_path):
-    project = Project(tmp_path, {"NURTURE_SECRET_KEY": "a key for tests only, long enough"})
+def test_secrets_are_rotated_while_reports_come(tmp_path, nurture_in):
+    project = Project(tmp_path, {}, nurture_in)
     secrets = tmp_path / ".env"
     secrets.write_text(SECRETS.format(postmark="a:old", inbound="b:old"))
     with project.engine("--port", "0") as address:
@@ -60,13 +61,15 @@ def test_secrets_are_rotated_while_reports_come(tmp_path):
         os.kill(process, signal.SIGHUP)
         until(lambda: post("postmark", "a:newest", json=DELIVERY) == 200)
         assert post("postmark", "a:old", json=DELIVERY) == 401
-    kept = project.run("hooks", "--json").stdout
+    kept = project.run("hooks", "--json")[0]
     assert '"postmark"' in kept
 
 
 # --- two that send, three that report
 
 SETTINGS = """\
+NURTURE_SECRET_KEY="a key for tests only, long enough"
+NURTURE_TICK="0.1 seconds"
 NURTURE_PROVIDER="postmark, sendgrid"
 NURTURE_PROVIDERS__POSTMARK__URL={url}
 NURTURE_PROVIDERS__POSTMARK__KEY={word}-postmark
@@ -128,14 +131,13 @@ class Vendors:
         return self._post("mailgun", {"signature": proof, "event-data": told})
 
 
-def test_two_send_and_three_report_while_every_key_and_secret_is_rotated(tmp_path):
+def test_two_send_and_three_report_while_every_key_and_secret_is_rotated(tmp_path, nurture_in):
     log, known = tmp_path / "accepted.jsonl", tmp_path / "known"
     known.write_text("old-postmark old-sendgrid")
     (tmp_path / "project").mkdir()
     contracts = ("--contracts", str(ROOT / "tests/contracts"), "--known", str(known))
     with fake_esp(log, more=contracts) as port:
-        project = Project(tmp_path / "project", {"NURTURE_SECRET_KEY": "a key for tests only, long enough"})
-        project.environment["NURTURE_TICK"] = "0.1 seconds"
+        project = Project(tmp_path / "project", {}, nurture_in)
         (project.folder / "sequences/ladder.yaml").write_text(HELLO)
         old = {"url": f"http://127.0.0.1:{port}", "word": "old", "postmark": "a:old", "sendgrid": public(BEFORE),
                "mailgun": "old"}  # fmt: skip
@@ -164,7 +166,7 @@ def test_two_send_and_three_report_while_every_key_and_secret_is_rotated(tmp_pat
             os.kill(process, signal.SIGHUP)
             until(lambda: say.postmark(third, "old") == 401)
             assert [[post(third, word) for word in words] for post, *words in posts] == [[401, 200]] * 3
-            until(lambda: len(accepted(log)) == MANY)
+            until(lambda: how_many(log) == MANY)
             for mail in accepted(log):
                 vendor = say.postmark if mail["vendor"] == "/email" else say.sendgrid
                 assert vendor(mail, "new" if vendor == say.postmark else AFTER) == 200
@@ -175,12 +177,12 @@ def test_two_send_and_three_report_while_every_key_and_secret_is_rotated(tmp_pat
     by = Counter((mail["vendor"], mail["login"]) for mail in mails)
     assert set(by) == {("/email", "old-postmark"), ("/email", "new-postmark"), ("/v3/mail/send", "new-sendgrid")}
     assert by["/v3/mail/send", "new-sendgrid"] == MANY - 40, "it took over what was more than the first one's most"
-    kept = json.loads(project.run("hooks", "--json").stdout)["kept"]
+    kept = json.loads(project.run("hooks", "--json")[0])["kept"]
     assert set(kept) == {"postmark", "sendgrid", "mailgun"}
 
 
 def _standing(project):
-    return Counter(row["state"] for row in json.loads(project.run("messages", "--json").stdout)["messages"])
+    return Counter(row["state"] for row in json.loads(project.run("messages", "--json")[0])["messages"])
 
 
 def test_a_new_key_opens_the_way_that_the_old_one_had_shut(store):
