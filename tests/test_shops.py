@@ -64,9 +64,10 @@ class Market(Stage):
         return shop(self.store, self.rules.shops, self.now, self.ask)
 
     def minute(self, number=1):
-        """The engine and the shop at work for so many minutes."""
+        """The engine and the shop at work for so many minutes, both looking every ten seconds."""
         for _ in range(number * 6):
-            self.after(seconds=10)
+            self.work()
+            self.now += timedelta(seconds=10)
             self.shop()
         self.work()
 
