@@ -95,7 +95,7 @@ def test_the_folder_of_the_sequence_goes_before_the_common_one():
 @pytest.mark.parametrize(
     ("text", "line", "column", "piece"),
     [
-        ("Hello,\n\n{{ nobody }}\n\n{{ ask }}\n", 3, 4, "'nobody' is not known of this person"),
+        ("Hello,\n\n{{ nobody }}\n\n{{ ask }}\n", 3, 4, "people.yaml declares no attribute 'nobody'; declare it there"),
         ("Hello,\n{% if kept %}\n{{ ask }}\n", 3, 1, "endif"),
         ("{{ ask }}\n\n{{ kept | frobnicate }}\n", 3, 1, "No filter named 'frobnicate'"),
         ("{{ ask }}\n{{ 1 // 0 }}\n", 2, 1, "zero"),
@@ -103,7 +103,7 @@ def test_the_folder_of_the_sequence_goes_before_the_common_one():
         ("{{ ask }}\n{{ kept.__class__.__mro__ }}\n", 2, 1, "unsafe"),
         ("{{ ask }}\n{{ said('tuor') }}\n", 2, 4, "there is no step 'tuor', did you mean 'tour'?"),
         ("{% include 'nowhere.md' %}\n{{ ask }}\n", 1, 1, "there is no template templates/nowhere.md"),
-        ("{{ ask }}\n{{ lipsum() }}\n", 2, 4, "'lipsum' is not known"),
+        ("{{ ask }}\n{{ lipsum() }}\n", 2, 4, "no attribute 'lipsum'"),
         ("{{ ask }\n", 1, 1, "unexpected '}'"),
     ],
 )
@@ -134,7 +134,40 @@ def test_a_subject_that_fails_is_found_in_the_sequence():
     files = {**FILES, "sequences/sound.yaml": SEQUENCE.replace("subject: A tour", "subject: A tour, {{ nobody }}")}
     spot, message = only(problems_in(files))
     assert spot == ("sequences/sound.yaml", 13, 25, "E302")
-    assert "'nobody' is not known of this person" in message
+    assert "no attribute 'nobody'" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "hint"),
+    [
+        ('{{ frist_name or "friend" }}\n{{ ask }}\n', 1, 4, "did you mean 'first_name'?"),
+        ("{{ frist_name | default('friend') }}\n{{ ask }}\n", 1, 4, "did you mean 'first_name'?"),
+        ("{{ ask }}\n{% if frist_name %}x{% endif %}\n", 2, 7, "did you mean 'first_name'?"),
+        ("{{ ask }}\n{% if kept and astonishing %}x{% endif %}\n", 2, 16, "declare it there, or leave it out"),
+    ],
+)
+def test_a_misspelt_name_is_found_behind_a_fallback_as_well(text, line, column, hint):
+    spot, message = only(problems_with(tour_md=text))
+    assert spot == ("templates/tour.md", line, column, "E302")
+    assert message.startswith("people.yaml declares no attribute '")
+    assert message.endswith(hint)
+
+
+def test_a_misspelt_name_in_a_subject_is_found_behind_a_fallback():
+    misspelt = SEQUENCE.replace('{{ first_name or "friend" }}', '{{ frist_name or "friend" }}')
+    spot, message = only(problems_in({**FILES, "sequences/sound.yaml": misspelt}))
+    assert spot == ("sequences/sound.yaml", 7, 31, "E302")
+    assert message == "people.yaml declares no attribute 'frist_name', did you mean 'first_name'?"
+
+
+def test_names_that_a_template_makes_itself_are_no_attributes():
+    text = (
+        "{% set who = first_name or 'you' %}{% macro twice(word) %}{{ word }}{{ word }}{{ caller is defined }}{% endmacro %}"
+        "{{ twice(who) }}{% for one in [1, 2] %}{{ one }}{{ loop.index }}{% endfor %}"
+        "{% with near = 1 %}{{ near }}{% endwith %}{% include 'foot.md' %}\n{{ ask }}\n"
+    )
+    files = {**FILES, "templates/tour.md": text, "templates/foot.md": "{{ who }} {{ email }} {{ sequence.title }}"}
+    assert problems_in(files) == []
 
 
 def test_of_several_subjects_the_one_that_fails_is_found():

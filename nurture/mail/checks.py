@@ -115,7 +115,7 @@ def _written(
     sequence: Sequence, step: Step, writer: Writer, people: People, source: str, known: Known, files: Mapping[str, str],
     others: Mapping[str, Sequence],
 ) -> list[Problem]:  # fmt: skip
-    looked = look(sequence, step, files, known, others)
+    looked = look(sequence, step, people, files, known, others)
     found = {(one.code, one.line, one.message): one for one in looked.problems()}
     looked_at = {(one.file, one.line) for one in found.values()}
     hidden = {one.path for one in looked.printed.unsure.values()}

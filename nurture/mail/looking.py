@@ -7,13 +7,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nurture.language.knowing import COUNT, NOTHING, OFFER, PROOF, Known, Values
-from nurture.language.problems import Problem, or_one_of
-from nurture.language.sequence import Mark
+from nurture.language.problems import Problem, did_you_mean, or_one_of
+from nurture.language.sequence import ALWAYS_KNOWN, Mark
 from nurture.mail.printed import SOME, Print, Printed, printed
 
 if TYPE_CHECKING:
     from nurture.language.conditions import Path
-    from nurture.language.sequence import Place, Sequence, Step
+    from nurture.language.sequence import People, Place, Sequence, Step
+
+NAMES = (
+    "answers", "ask", "asked", "badges", "bought", "count", "friends", "kept", "leaderboard", "offer", "postal_address",
+    "preheader", "progress", "proof", "said", "sequence", "share", "start", "step_number", "streak", "tags",
+    "unsubscribe_url",
+)  # fmt: skip
+"""What a template may use beside attributes and what its step gives it."""
+
+JINJA = ("loop", "caller", "varargs", "kwargs", "self", "super")
+"""What Jinja itself gives some places a meaning for."""
 
 
 @dataclass(slots=True)
@@ -22,6 +32,7 @@ class Looked:
 
     sequence: Sequence
     step: Step
+    people: People
     files: Mapping[str, str]
     others: Mapping[str, Sequence]
     printed: Printed = field(default_factory=Printed)
@@ -30,6 +41,7 @@ class Looked:
     def problems(self) -> Iterator[Problem]:
         """One for each print that can fail."""
         wrong = [(one, "E302", what) for one in self.printed.counted.values() if (what := self._uncountable(one))]
+        wrong += [(one, "E302", what) for one, what in self._undeclared()]
         misread = {(one.file, one.at) for one, _, _ in wrong}
         unsure = (one for place, one in self.printed.unsure.items() if place not in misread)
         for one, code, what in (*wrong, *((one, *self._complaint(one)) for one in unsure)):
@@ -41,6 +53,14 @@ class Looked:
                 before = self.files[one.file][: one.at]
                 line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
                 yield Problem(f"templates/{one.file}", line, column, code, what, len(one.words))
+
+    def _undeclared(self) -> Iterator[tuple[Print, str]]:
+        """Names that nothing has, so that a fallback would stand there for everybody."""
+        has = (*self.people.attributes, *ALWAYS_KNOWN, *map(str, self.step.extra), *NAMES)
+        for (file, at), name in self.printed.named.items():
+            if name not in has and name not in JINJA and name not in self.printed.bound:
+                hint = did_you_mean(name, has) or "; declare it there, or leave it out"
+                yield Print(file, at, name, (name,)), f"people.yaml declares no attribute '{name}'{hint}"
 
     def _complaint(self, one: Print) -> tuple[str, str]:
         if one.path[0] != "answers":
@@ -84,10 +104,11 @@ class Looked:
 
 
 def look(
-    sequence: Sequence, step: Step, files: Mapping[str, str], known: Known, others: Mapping[str, Sequence]
-) -> Looked:
+    sequence: Sequence, step: Step, people: People, files: Mapping[str, str], known: Known,
+    others: Mapping[str, Sequence],
+) -> Looked:  # fmt: skip
     """Read what a step prints, for people of whom this is known. `others` are the project's sequences."""
-    looked = Looked(sequence, step, files, others)
+    looked = Looked(sequence, step, people, files, others)
     knows = _own_names(sequence, step, known)
     places: list[tuple[str, Place]] = [(step.preheader, ("steps", step.name, "preheader"))]
     for number, text in enumerate(step.subjects):

@@ -42,12 +42,15 @@ class Print:
 class Printed:
     """`unsure` prints can fail. `asked` are the names that decide what a mail says, in an `{% if %}` for instance.
 
-    `counted` are the numbers of others that are told, with or without a fallback.
+    `counted` are the numbers of others that are told, with or without a fallback. `named` are all names that are used,
+    also where a fallback hides that nothing has them; `bound` are those that a template gives a meaning itself.
     """
 
     unsure: dict[tuple[str, int], Print] = field(default_factory=dict)
     asked: set[Path] = field(default_factory=set)
     counted: dict[tuple[str, int], Print] = field(default_factory=dict)
+    named: dict[tuple[str, int], str] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)
 
 
 @lru_cache(maxsize=200)
@@ -86,6 +89,7 @@ def printed(file: str, source: str, known: Known, files: Mapping[str, str], foun
     if (parsed := _parsed(source)) is not None:
         tree, places = parsed
         walk = _Walk(file, source, places, files, found)
+        walk.names(tree)
         walk.counts(tree)
         walk.body(tree.body, known)
 
@@ -98,6 +102,18 @@ class _Walk:
     files: Mapping[str, str]
     found: Printed
     depth: int = 0
+
+    def names(self, tree: nodes.Template) -> None:
+        for one in tree.find_all((nodes.Name, nodes.Macro, nodes.Import, nodes.FromImport)):
+            match one:
+                case nodes.Name(ctx="load"):
+                    self.found.named.setdefault((self.file, self.places[one.lineno]), one.name)
+                case nodes.Name() | nodes.Macro():
+                    self.found.bound.add(one.name)
+                case nodes.Import():
+                    self.found.bound.add(one.target)
+                case nodes.FromImport():
+                    self.found.bound |= {name if isinstance(name, str) else name[1] for name in one.names}
 
     def counts(self, tree: nodes.Template) -> None:
         for call in tree.find_all(nodes.Call):
@@ -179,6 +195,7 @@ class _Walk:
             return
         tree, places = parsed
         walk = _Walk(name, source, places, self.files, self.found, self.depth + 1)
+        walk.names(tree)
         walk.counts(tree)
         walk.body(tree.body, known)
 
