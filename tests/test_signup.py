@@ -7,6 +7,7 @@ from nurture.engine import answering, domains, signing
 from nurture.engine.signing import Came, Fault
 from nurture.errors import Refused
 from nurture.language.people import read_people
+from nurture.language.project import read_project
 from nurture.store import enrollments, people, signups, suppressions
 
 FORMS = b"""
@@ -202,6 +203,17 @@ def test_a_slip_is_no_slip_for_who_is_sure(stage):
 def test_a_form_that_cannot_be_is_a_fault_with_its_place(yaml, said):
     problems = read_people(f"attributes: {{name: text}}\n{yaml}").problems
     assert any(said in problem.message and problem.line == 2 for problem in problems), problems
+
+
+def test_a_ladder_that_cannot_be_read_is_no_fault_of_the_form_that_begins_it():
+    forms = "signups: {news: {title: One mail a week, start: ladder}}"
+    files = {"people.yaml": forms.encode(), "sequences/ladder.yaml": b"steps:\n\tquestion:\n"}
+    assert [(one.file, one.code) for one in read_project(files).problems] == [("sequences/ladder.yaml", "E105")]
+    files.pop("sequences/ladder.yaml")
+    assert [(one.file, one.code) for one in read_project(files).problems] == [
+        ("people.yaml", "E102"),
+        ("people.yaml", "E205"),
+    ]
 
 
 def test_a_confirmation_speaks_the_language_of_the_form(stage):

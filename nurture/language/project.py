@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ def read_project(files: Mapping[str, bytes]) -> Project:
     templates = _templates(files, found)
     downloads = {path.removeprefix(DOWNLOADS): body for path, body in files.items() if path.startswith(DOWNLOADS)}
     sequences: dict[str, Sequence] = {}
+    unread: list[str] = []
     translations: list[tuple[str, LanguageFile]] = []
     for path in sorted(files):
         if not path.startswith(SEQUENCES) or not path.endswith((".yaml", ".yml")):
@@ -71,14 +73,16 @@ def read_project(files: Mapping[str, bytes]) -> Project:
             continue
         sequence, problems = _sequence(files[path], path, files.get(PEOPLE))
         found += problems
-        if sequence is not None:
+        if sequence is None:
+            unread.append(PurePosixPath(path).stem)
+        else:
             sequences[sequence.name] = _with_templates(sequence, templates)
     for path, translation in translations:
         found += _translate(path, translation, files, sequences, templates, downloads)
     for sequence in sequences.values():
         found += _neighbours(sequence, sequences, files)
         found += _missing_downloads(sequence, downloads)
-    found += unknown_starts(people.signups, sequences, PEOPLE)
+    found += unknown_starts(people.signups, sequences, unread, PEOPLE)
     return Project(
         people=people,
         sequences=MappingProxyType(sequences),

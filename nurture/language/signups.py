@@ -12,7 +12,7 @@ from nurture.language.values import allow, check_known, line_of, name_of, one_of
 from nurture.language.yaml import Items, Scalar, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from nurture.language.faults import Faults
     from nurture.language.sequence import Sequence
@@ -95,13 +95,18 @@ def _items(node: Node | None, faults: Faults, what: str) -> Iterator[Scalar]:
             faults.add("E103", item.mark, f"{what} is a list of names, as in {what}: [one, two]")
 
 
-def unknown_starts(signups: Mapping[str, SignUp], sequences: Mapping[str, Sequence], file: str) -> Iterator[Problem]:
-    """Sign-ups that begin a sequence there is not, or that nobody would be the sender of."""
+def unknown_starts(
+    signups: Mapping[str, SignUp], sequences: Mapping[str, Sequence], unread: Collection[str], file: str
+) -> Iterator[Problem]:
+    """Sign-ups that begin a sequence there is not, or that nobody would be the sender of.
+
+    Of a file that could not be read (`unread`) only its own fault is told: it may well hold what is missed here.
+    """
     for one in signups.values():
         for name in one.start:
-            if name not in sequences:
+            if name not in sequences and name not in unread:
                 what = f"there is no sequence '{name}'{did_you_mean(name, sequences) or ''}"
                 yield Problem(file, one.mark.line, one.mark.column, "E205", what, one.mark.width)
-        if not one.sender and not sequences:
+        if not one.sender and not sequences and not unread:
             what = f"nobody sends the mail that confirms '{one.name}'; write from: Ada Bright <ada@example.com>"
             yield Problem(file, one.mark.line, one.mark.column, "E102", what, one.mark.width)
