@@ -70,8 +70,8 @@ def test_twelve_faults_are_twelve_reports_at_their_spots(tmp_path, capfd):
     reports = re.findall(r"^(\S+?):(\d+):(\d+) error .* \[(\w+)\]$", out, re.MULTILINE)
     assert [(path, int(line), int(column), code) for path, line, column, code in reports] == sorted(wanted)
     assert err.endswith("12 errors, 0 warnings.\n")
-    first, *others = [code for *_, code in sorted(wanted)]
-    assert out.splitlines()[-1] == f"`nurture help {first}` explains, and as well {', '.join(others)}."
+    told = ", ".join(code for *_, code in sorted(wanted))
+    assert out.splitlines()[-1] == f"`nurture help CODE` explains each: {told}."
 
 
 def test_a_caret_stands_under_the_whole_of_what_is_meant(tmp_path, capfd):

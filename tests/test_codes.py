@@ -64,6 +64,8 @@ def test_help_without_a_code_lists_all_of_them_a_line_each(capfd):
 def test_help_for_what_is_no_code_is_one_line(capfd):
     assert run(["help", "X304"]) == 2
     assert capfd.readouterr() == ("", "nurture: there is no code 'X304', did you mean 'E304'?\n")
+    assert run(["help", "nothing"]) == 2
+    assert capfd.readouterr() == ("", "nurture: there is no code 'nothing'; `nurture help` lists them all\n")
 
 
 def test_the_page_of_errors_in_the_docs_is_current():

@@ -11,7 +11,7 @@ from rich.text import Text
 from nurture.cli import say
 from nurture.errors import Refused
 from nurture.language.codes import CODES
-from nurture.language.problems import or_one_of
+from nurture.language.problems import did_you_mean
 
 if TYPE_CHECKING:
     from nurture.language.codes import Code, Example
@@ -46,7 +46,9 @@ def explain(
     else:
         found = CODES.get(code.upper())
         if found is None:
-            raise Refused(f"there is no code '{code}'{or_one_of(code.upper(), CODES)}")
+            raise Refused(
+                f"there is no code '{code}'{did_you_mean(code.upper(), CODES) or '; `nurture help` lists them all'}"
+            )
         _print(found)
 
 

@@ -44,8 +44,12 @@ def problems(found: Sequence[Problem], sources: Mapping[str, str]) -> None:
             _show(problem, lines[problem.file])
     codes = list(dict.fromkeys(problem.code for problem in found))
     if codes:
-        others = f", and as well {', '.join(codes[1:])}" if codes[1:] else ""
-        out.print(f"`nurture help {codes[0]}` explains{others}.", style="dim", markup=False, soft_wrap=True)
+        told = (
+            f"`nurture help {codes[0]}` explains."
+            if len(codes) == 1
+            else f"`nurture help CODE` explains each: {', '.join(codes)}."
+        )
+        out.print(told, style="dim", markup=False, soft_wrap=True)
 
 
 def _show(problem: Problem, lines: Sequence[str]) -> None:

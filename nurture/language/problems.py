@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 Severity = Literal["error", "warning"]
 
+MOST = 20
+"""So many names are listed where one of them is to be chosen."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
@@ -45,4 +48,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def or_one_of(word: str, known: Iterable[str]) -> str:
     """`", did you mean 'subject'?"`, or all there is to choose from."""
     names = list(known)
-    return did_you_mean(word, names) or f"; choose one of {', '.join(names[:20]) or 'none yet'}"
+    more = f" and {len(names) - MOST:,} more" if len(names) > MOST else ""
+    return did_you_mean(word, names) or f"; choose one of {', '.join(names[:MOST]) or 'none yet'}{more}"
