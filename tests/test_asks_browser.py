@@ -237,7 +237,7 @@ def test_every_page_of_a_ladder_with_keys_alone(browser, walk, tmp_path, how):
     keys.sees("One mail a week")
     walk.after(seconds=3)
     keys.press("button", "Yes, use")
-    keys.sees("Now look into your inbox.")
+    keys.sees("Now look in your inbox.")
     walk.work()
     goes("q", "Please confirm")
     keys.sees("Was that you?")

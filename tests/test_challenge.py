@@ -88,7 +88,7 @@ def joins(page, house, name, at="/signup/challenge"):
     page.get_by_label("First name").fill(name)
     house.after(seconds=3)
     page.get_by_role("button", name="Begin the week").click()
-    expect(page.get_by_role("heading")).to_have_text("Now look into your inbox.")
+    expect(page.get_by_role("heading")).to_have_text("Now look in your inbox.")
     house.work()
     page.goto(house.own(CONFIRM, email))
     page.get_by_role("button").click()

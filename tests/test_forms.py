@@ -295,9 +295,9 @@ def test_how_others_answered_is_shown_from_twenty_answers_on(store):
     for number in range(19):
         shown = made.web.post(links[number][0 if number < 13 else 1]).text
         assert "%" not in shown
-    assert "You and 68% of the others" in made.web.post(links[19][0]).text  # 13 of 19
+    assert "68% of the others who answered said" in made.web.post(links[19][0]).text  # 13 of 19
     made.now += timedelta(minutes=1)
-    assert "You and 32% of the others" in made.web.post(links[19][0], data={"answer": "auto"}).text  # 6 of 19
+    assert "32% of the others who answered said" in made.web.post(links[19][0], data={"answer": "auto"}).text  # 6 of 19
     with store.read() as tx:
         assert answers.shares(tx, "poll", "question") == {"home": 13, "auto": 7}
     made.close()

@@ -131,7 +131,7 @@ def test_the_page_shows_and_only_a_post_does(subscribed):
     assert 'value="week" required checked' in shown
     assert house.story()["preferences"]["paused_until"] is None
     assert "No mail comes before Monday 8 June, 10:00." in house.nobody.post(link, data={"want": "week"}).text
-    assert "Go on now" in house.nobody.get(link).text
+    assert "Send me mail again" in house.nobody.get(link).text
     assert house.nobody.post(link, data={"want": "nonsense"}).status_code == 200
     assert house.story()["status"] == "active"
     house.work()
@@ -163,11 +163,11 @@ def test_each_wish_by_keyboard_and_the_page_stays_calm(browser, subscribed):
     page.goto(link)
     calm(page, "phone")
     for button, choice, says in [
-        ("Do so", "No mail for a month", "No mail comes before Wednesday 1 July"),
-        ("Do so", "At most one mail a week", "You get at most one mail a week."),
-        ("Go on now", "", "Done."),
-        ("As usual again", "", "Done."),
-        ("Do so", "Nothing more of", "Done."),
+        ("Save my choice", "No mail for a month", "No mail comes before Wednesday 1 July"),
+        ("Save my choice", "At most one mail a week", "You get at most one mail a week."),
+        ("Send me mail again", "", "Done."),
+        ("As much as before", "", "Done."),
+        ("Save my choice", "Nothing more of", "Done."),
         ("Send me a copy of it", "", "Your copy is behind the button in it"),
         ("Erase it", "", "erases what we know of you"),
     ]:

@@ -110,7 +110,7 @@ def joins(page, house, email, *, at="/signup/news"):
 
 
 def confirms(page, house, email):
-    arrives(page, "Now look into your inbox")
+    arrives(page, "Now look in your inbox")
     house.work()
     page.goto(house.own(CONFIRM, email))
     page.get_by_role("button").click()
@@ -203,7 +203,7 @@ def test_either_button_of_did_you_mean_is_taken_at_its_word(browser, home, butto
     page.get_by_role("alert").get_by_text("Did you mean ann@gmx.de?").wait_for()
     home.after(seconds=3)
     page.get_by_role("button", name=button).click()
-    arrives(page, "Now look into your inbox")
+    arrives(page, "Now look in your inbox")
     home.work()
     assert [mail.to for mail in home.delivered] == [confirmed]
 
