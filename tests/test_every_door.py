@@ -112,6 +112,18 @@ def test_what_is_refused_before_any_door_says_the_same(house):
         assert sound(answer).status_code == status, answer.url
 
 
+def test_an_address_that_leads_nowhere_says_so_in_words(house):
+    said = house.nobody.get("/nowhere", headers={"Accept": "text/html"}).text
+    assert "There is nothing at this address." in said
+    assert "not possible" not in said
+
+
+def test_what_one_types_is_set_apart_on_the_page_of_the_api(house, inside):
+    said = inside("view")[0].get("/docs").text
+    assert "<code>email</code> to say whose" in said
+    assert "`" not in said
+
+
 def test_nothing_that_writes_files_is_served_here(house):
     """A template is edited in `nurture preview --edit`, on one's own machine; here there is no such address."""
     words = ("edit", "save", "template", "draft", "file", "look", "source")

@@ -202,5 +202,5 @@ def wants_page(request: Request) -> bool:
 
 def _no(request: Request, status: int, why: str) -> Response:
     if wants_page(request):
-        return page("refused.html", status, why=why)
+        return page("refused.html", status, why=why, nothing_here=status == 404)
     return JSONResponse({"detail": why}, status)

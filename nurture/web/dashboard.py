@@ -156,10 +156,10 @@ def _pools(
     asked = {step.ask.pool for one in sequences for step in one.steps.values() if step.ask.pool}
     asked -= set(shops)
     left = {pool: stocks[pool].left if pool in stocks else 0 for pool in sorted(asked)}
+    low = {pool: counted(number, "code") if number else "no code" for pool, number in left.items() if number < LOW}
     return [
-        _need(f"The pool {pool} has {counted(number, 'code')} left.", f"Fill it: {fill(pool)}", "/outbox?state=planned")
-        for pool, number in left.items()
-        if number < LOW
+        _need(f"The pool {pool} has {codes_left} left.", f"Fill it: `{fill(pool)}`", "/outbox?state=planned")
+        for pool, codes_left in low.items()
     ]
 
 

@@ -229,7 +229,7 @@ def _answers(asked: Asked, step: Step) -> Iterator[Choice]:
     if not ask.answers:
         said = {
             "buy": f"Buy {ask.name}", "event": f"Do it: {ask.name}", "download": f"Take {ask.name}",
-            "form": f"Fill in {ask.name}", "watch": f"Watch {ask.at_least} % of it",
+            "form": f"Fill in {ask.name}", "watch": f"Watch {ask.at_least}% of it",
         }  # fmt: skip
         yield Choice(said.get(ask.kind, ask.label or ask.words), asked.doing(step.name, "yes"), "yes")
     yield Choice("A scanner clicks", asked.doing(step.name, "machine"))
