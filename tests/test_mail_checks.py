@@ -170,6 +170,12 @@ def test_names_that_a_template_makes_itself_are_no_attributes():
     assert problems_in(files) == []
 
 
+def test_what_one_step_gives_a_template_another_may_do_without():
+    both = SEQUENCE.replace("template: question.md", "template: tour.md\n    with: {ps: Until tomorrow}")
+    files = {**FILES, "sequences/sound.yaml": both, "templates/tour.md": "{{ ask }}\n\n{{ ps or '' }}\n"}
+    assert problems_in(files) == []
+
+
 def test_of_several_subjects_the_one_that_fails_is_found():
     several = SEQUENCE.replace("subject: A tour", 'subject: [A tour, "A tour, {{ nobody }}"]')
     spot, _ = only(problems_in({**FILES, "sequences/sound.yaml": several}))

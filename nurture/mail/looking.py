@@ -56,7 +56,14 @@ class Looked:
 
     def _undeclared(self) -> Iterator[tuple[Print, str]]:
         """Names that nothing has, so that a fallback would stand there for everybody."""
-        has = (*self.people.attributes, *ALWAYS_KNOWN, *map(str, self.step.extra), *NAMES)
+        # a template may serve several steps, of which one gives it what it does without in the others
+        given = {
+            str(name)
+            for one in (self.sequence, *self.others.values())
+            for step in one.steps.values()
+            for name in step.extra
+        }
+        has = (*self.people.attributes, *ALWAYS_KNOWN, *sorted(given), *NAMES)
         for (file, at), name in self.printed.named.items():
             if name not in has and name not in JINJA and name not in self.printed.bound:
                 hint = did_you_mean(name, has) or "; declare it there, or leave it out"
