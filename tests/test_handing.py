@@ -151,7 +151,7 @@ def test_only_a_post_behind_the_mail_hands_over_and_who_runs_the_engine_never_se
 
 
 def test_what_waits_for_somebody_ends_when_they_say_what_came_of_it(subscribed, nurture, tmp_path):
-    (tmp_path / "nurture.toml").write_text('database_url = "sqlite:///house.db"\n')
+    (tmp_path / "nurture.toml").write_text(f'database_url = "{subscribed.store.url}"\n')
     house = subscribed
     with house.store.write() as tx:
         people.stop(tx, [1], "bounced")

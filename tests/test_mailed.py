@@ -84,7 +84,7 @@ def test_of_an_erased_person_no_words_are_left(mailed):
 
 def test_the_command_shows_one_mail(mailed, nurture, tmp_path):
     house, mail = mailed
-    (tmp_path / "nurture.toml").write_text('database_url = "sqlite:///house.db"\n')
+    (tmp_path / "nurture.toml").write_text(f'database_url = "{house.store.url}"\n')
     code, out, _ = nurture("messages", mail.id)
     assert code == 0
     assert out.splitlines()[0].startswith("sent  ladder.question  left Mon 01 Jun 2026")
