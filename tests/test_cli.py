@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nurture.cli.main import run
+from nurture.cli.main import PANELS, app, run
 from nurture.engine.deploy import Current
 from nurture.engine.rules import Rules
 from nurture.engine.tick import tick
@@ -202,6 +203,14 @@ def test_a_csv_that_is_not_utf_8_or_has_no_email_column(nurture, project):
     code, _, err = nurture("import", "none.csv")
     assert code == 2
     assert "has no column 'email'" in err
+
+
+def test_help_puts_every_command_where_one_looks_for_it(capfd):
+    names = {str(one.name) for one in (*app.registered_commands, *app.registered_groups)}
+    assert sorted(names) == sorted(name for panel in PANELS.values() for name in panel)
+    assert run(["--help"]) == 0
+    shown = re.findall(r"^╭─ ([^─]+) ─", capfd.readouterr().out, re.MULTILINE)
+    assert shown == ["Options", *PANELS]
 
 
 def test_an_import_never_revives_a_suppressed_address(nurture, project):

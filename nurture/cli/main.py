@@ -65,6 +65,33 @@ for room in (
 ):
     room.register(app)
 
+PANELS = {
+    "Write a ladder": ("init", "check", "preview", "render", "graph", "help", "schema"),
+    "Rehearse it": ("test", "simulate", "demo"),
+    "Run it": ("plan", "apply", "deploys", "run", "worker", "doctor", "config", "db"),
+    "People": (
+        "subscribe", "import", "event", "show", "why", "signup", "export", "erase", "suppress", "unsuppress",
+        "suppressed",
+    ),
+    "Mail": ("messages", "resolve", "pause", "resume"),
+    "Results": ("report", "draw"),
+    "Access and other systems": ("hooks", "replay", "listeners", "codes", "user", "token", "audit"),
+}  # fmt: skip
+"""How `nurture --help` groups the commands: in the order in which one comes to need them."""
+
+
+def _grouped() -> None:
+    panel = {name: title for title, names in PANELS.items() for name in names}
+    order = list(panel)
+    for command in app.registered_commands:
+        command.rich_help_panel = panel[str(command.name)]
+    for group in app.registered_groups:
+        group.rich_help_panel = panel[str(group.name)]
+    app.registered_commands.sort(key=lambda one: order.index(str(one.name)))
+
+
+_grouped()
+
 
 @app.callback(help="Email sequences built on micro-commitments: one small ask a mail, two ways out, no mail twice.")
 def nurture_command(
