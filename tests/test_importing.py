@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from doors import House, csrf
@@ -10,6 +11,9 @@ from waiting import until
 
 from nurture.engine import access
 from nurture.engine.erasing import erase
+from nurture.engine.importing import Sheet
+from nurture.errors import Refused
+from nurture.language.sequence import People
 from nurture.store import audit, people
 from nurture.store.database import open_store
 from nurture.web.doors import MOST_FILE
@@ -56,6 +60,27 @@ def everyone(house):
 def told(house):
     with house.store.read() as tx:
         return [(one.who, one.action, dict(one.detail)) for one in audit.listing(tx, 9) if "import" in one.action]
+
+
+@pytest.mark.parametrize(
+    ("head", "columns"),
+    [
+        ("Email,First Name,TAGS", ["email", "first_name", "tags"]),
+        ("E-mail,first-name,Shoe Size", ["email", "first_name"]),
+        ("Email Address,E-mail,email", ["email"]),
+        ("E-Mail Address", ["email"]),
+    ],
+)
+def test_columns_are_known_as_spreadsheets_call_them(head, columns):
+    known = People(attributes={"first_name": "text", "seats": "number"})
+    sheet = Sheet(StringIO(f"{head}\nann@example.com\n"), "people.csv", known)
+    assert list(sheet.columns.values()) == columns
+
+
+def test_two_columns_of_one_attribute_are_refused():
+    known = People(attributes={"first_name": "text"})
+    with pytest.raises(Refused, match="two columns 'first_name'"):
+        Sheet(StringIO("email,First Name,first_name\n"), "people.csv", known)
 
 
 def test_what_it_would_do_is_shown_and_nothing_is_written_before_a_yes(house):

@@ -6,6 +6,7 @@ The file is text whose odd bytes are kept as surrogates, so that one row that is
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from nurture.engine.deploy import Deployed
     from nurture.language.sequence import People
     from nurture.store.database import Store
+
+OTHER_WORDS = ("e_mail", "email_address", "e_mail_address")
+"""What others call the column `email`."""
 
 BATCH = 500
 """People in one transaction; others write between two of them."""
@@ -138,9 +142,12 @@ def _words(known: People) -> dict[str, str]:
 
 
 def _columns(name: str, columns: list[str], known: People) -> dict[int, str]:
-    """Which column is which attribute (`email` and `tags` as well)."""
+    """Which column is which attribute (`email` and `tags` as well), in whatever case, `First Name` as `first_name`."""
     words = _words(known)
-    wanted = {place: words[column.casefold()] for place, column in enumerate(columns) if column.casefold() in words}
+    keys = [re.sub(r"[\s-]+", "_", column.casefold()) for column in columns]
+    if "email" not in keys:
+        keys = ["email" if key in OTHER_WORDS and key not in words else key for key in keys]
+    wanted = {place: words[key] for place, key in enumerate(keys) if key in words}
     if "email" not in wanted.values():
         raise Refused(f"{name} has no column 'email'; its first line names the columns, like email,first_name")
     column, times = Counter(wanted.values()).most_common(1)[0]
