@@ -68,6 +68,7 @@ def test_the_readme_shows_the_chart_and_commands_that_are_there(recipe):
     assert f"```mermaid\n{mermaid(sequence)}```" in text
     known = {command.name for command in app.registered_commands}
     assert set(re.findall(r"^nurture (\w+)", text, re.MULTILINE)) <= known
+    assert len({line.index("  # ") for line in text.splitlines() if line.startswith("nurture ")}) == 1
 
 
 def test_an_editor_finds_the_schema(recipe):

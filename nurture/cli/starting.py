@@ -66,5 +66,15 @@ def _write_readme(target: Path, name: str) -> None:
     sequence = read_project(read_folder(target)).sequences[name]
     page = target / "README.md"
     text = page.read_text(encoding="utf-8")
-    said = {"title": sequence.title, "name": name, "step": next(iter(sequence.steps)), "graph": mermaid(sequence)}
+    commands = {
+        "nurture check": "every fault in these files",
+        "nurture test": "the stories at the end of the sequence",
+        "nurture preview": "every mail as you save it, and the ladder to play",
+        f"nurture render {name} {next(iter(sequence.steps))}": "one mail",
+        f"nurture simulate {name}": "a thousand imagined people",
+        "nurture demo": "a page with an inbox; nothing leaves this machine",
+    }
+    width = max(map(len, commands))
+    listed = "\n".join(f"{command:<{width}}  # {what}" for command, what in commands.items())
+    said = {"title": sequence.title, "name": name, "commands": listed, "graph": mermaid(sequence)}
     page.write_text(text.format(**said), encoding="utf-8")

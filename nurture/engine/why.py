@@ -158,7 +158,7 @@ def _waits(seen: _Seen, place: Enrollment) -> list[str]:
         held = HELD.search(place.because)
         found.append(ends if held is None else f"{ends}: {held[1] or held[2]}")
     elif place.due_at is not None:
-        found.append("nothing holds it: it goes with the engine's next turn")
+        found.append("nothing holds it; it goes with the engine's next turn")
     return found + _judged(seen, place) + _paused(seen, place.sequence)
 
 

@@ -68,7 +68,7 @@ def advance(sequence: Sequence, enrollment: Enrollment, event: Event, facts: Fac
 def _begin(case: Case, enrollment: Enrollment) -> Outcome:
     if enrollment.phase != "starting":
         return enrollment, ()
-    return follow(case, enrollment, (Arm(go=case.sequence.start.go),), case.now, "the pass began")
+    return follow(case, enrollment, (Arm(go=case.sequence.start.go),), case.now, "the ladder began")
 
 
 # --- time
