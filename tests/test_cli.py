@@ -307,6 +307,7 @@ def test_config_shows_no_secret(nurture, project):
     assert "NURTURE_SECRET_KEY = 1 set  (.env)" in out
     assert "NURTURE_SETTLE = 30 seconds  (default)" in out
     assert "NURTURE_FUSE_HOURLY = not set  (default)" in out
+    assert "NURTURE_ONE_CORE = yes  (default)\n    whether the threads" in out
     assert "very-secret" not in out
     assert "hidden-too" not in out
 

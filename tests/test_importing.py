@@ -194,10 +194,10 @@ def test_a_browser_brings_in_a_long_list_and_others_are_answered_meanwhile(door,
     )
     page.get_by_role("button", name="See what it would do").click()
     page.get_by_role("button", name="Bring them in").click()
-    assert page.locator("h1").inner_text() == "Bringing it in"
+    assert page.locator("h1").inner_text() == "Bringing them in"
     assert edit.get("/people").status_code == door.nobody.get("/healthz").status_code == 200
     assert faults_of(page) == []
-    page.get_by_role("heading", name="It is in").wait_for()  # by itself
+    page.get_by_role("heading", name="They are in").wait_for()  # by itself
     assert "New\n4,000" in page.locator("dl").inner_text()
     page.context.close()
     assert faults == []

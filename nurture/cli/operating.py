@@ -214,7 +214,8 @@ def config(context: typer.Context) -> None:
     for name, shown, source, means in settings_shown(context.obj):
         say.out.print(name, style="bold", end="")
         say.out.print(f" = {shown}", end="", markup=False)
-        say.out.print(f"  ({source})  {means}", style="dim", markup=False)
+        say.out.print(f"  ({source})", style="dim", markup=False)
+        say.out.print(f"    {means}", style="dim", markup=False)
 
 
 def settings_shown(at: At) -> tuple[tuple[str, str, str, str], ...]:
@@ -240,6 +241,8 @@ def _shown(name: str, value: object) -> str:
         return "set" if value.get_secret_value() else "not set"
     if isinstance(value, tuple) and value and isinstance(value[0], SecretStr):
         return f"{len(value)} set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(sorted(value)) or "none"
     if isinstance(value, tuple):
