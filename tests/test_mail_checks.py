@@ -96,7 +96,7 @@ def test_the_folder_of_the_sequence_goes_before_the_common_one():
     ("text", "line", "column", "piece"),
     [
         ("Hello,\n\n{{ nobody }}\n\n{{ ask }}\n", 3, 4, "people.yaml declares no attribute 'nobody'; declare it there"),
-        ("Hello,\n{% if kept %}\n{{ ask }}\n", 3, 1, "endif"),
+        ("Hello,\n{% if kept %}\n{{ ask }}\n", 3, 1, "; close the {% if %} with {% endif %}"),
         ("{{ ask }}\n\n{{ kept | frobnicate }}\n", 3, 1, "No filter named 'frobnicate'"),
         ("{{ ask }}\n{{ 1 // 0 }}\n", 2, 1, "zero"),
         ("{{ ask }}\n\n\n{{ 'a' * 9999999999 }}\n", 4, 1, "for numbers only"),
@@ -105,6 +105,18 @@ def test_the_folder_of_the_sequence_goes_before_the_common_one():
         ("{% include 'nowhere.md' %}\n{{ ask }}\n", 1, 1, "there is no template templates/nowhere.md"),
         ("{{ ask }}\n{{ lipsum() }}\n", 2, 4, "no attribute 'lipsum'"),
         ("{{ ask }\n", 1, 1, "unexpected '}'"),
+        ("{{ ask }}\n{{ first name }}\n", 2, 1, "; between {{ and }} stands one name, or more in the way of"),
+        (
+            "{{ ask }}\n{{ first_name or “friend” }}\n",
+            2,
+            1,
+            '; write straight quotes, as in {{ first_name or "friend" }}',
+        ),
+        ('{{ ask }}\n{{ first_name or "friend }}\n', 2, 1, "; a text in quotes does not end"),
+        ("{{ ask }}\n{{ first_name\n", 2, 1, "; close the {{ with }}"),
+        ("{{ ask }}\n{% if kept = 2 %}x{% endif %}\n", 2, 1, "; write == to compare"),
+        ("{{ ask }}\n{{ }}\n", 2, 1, "; write a name between {{ and }}"),
+        ("{% for one in [1] %}\n{{ ask }}\n", 2, 1, "; close the {% for %} with {% endfor %}"),
     ],
 )
 def test_a_template_that_fails_says_its_line(text, line, column, piece):
@@ -180,6 +192,16 @@ def test_of_several_subjects_the_one_that_fails_is_found():
     several = SEQUENCE.replace("subject: A tour", 'subject: [A tour, "A tour, {{ nobody }}"]')
     spot, _ = only(problems_in({**FILES, "sequences/sound.yaml": several}))
     assert spot == ("sequences/sound.yaml", 13, 35, "E302")
+
+
+def test_a_deadline_that_cannot_be_read_is_no_fault_of_the_mail_that_prints_it():
+    asked = "ask: {buy: tour, to: https://a.example/tour, expires: tomorrow}"
+    sequence = SEQUENCE.replace("ask: {click: Show me, to: https://a.example/tour}", asked)
+    people = "attributes: {first_name: text}\nproducts: [tour]\n"
+    files = {**FILES, "people.yaml": people, "sequences/sound.yaml": sequence}
+    files["templates/tour.md"] = "Until {{ offer.deadline }}.\n\n{{ ask }}\n"
+    found = [(one.file, one.code) for one in problems_in(files) if one.severity == "error"]
+    assert found == [("sequences/sound.yaml", "E103")]
 
 
 def test_a_template_that_is_not_utf_8_is_found_at_its_line():

@@ -102,7 +102,8 @@ def _ask(kind: str, table: Table, people: People, start: Collection[str], faults
     label = line("label") or (form.label if kind == "reply" else "" if kind == "poll" else words_)
     expires = None
     if "expires" in form.keys and (node := table.get("expires")) is not None:
-        expires = parsed(node, words.duration, faults, "expires")
+        # what cannot be read is an end all the same, so that no mail that prints it is faulted as well
+        expires = parsed(node, words.duration, faults, "expires") or words.duration("2 days")
     code, pool = _code(table.get("code"), faults) if "code" in form.keys else ("", "")
     if kind == "form" and expires is not None and not (code or pool) and not excused(table, "code", form.keys):
         what = "expires is how long the code of a form is good, and this form has none; write code: {pool: NAME}"

@@ -5,6 +5,7 @@ What a template may do is said in `sandbox`, how much it may make in `allowance`
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -22,6 +23,24 @@ from nurture.mail.slots import KEY, Slots, finalize
 if TYPE_CHECKING:
     from jinja2.environment import Environment
 
+
+HINTS = tuple(
+    (re.compile(pattern), hint)
+    for pattern, hint in (
+        ("unexpected char '[“”„‘’«»]'", 'write straight quotes, as in {{ first_name or "friend" }}'),
+        ("unexpected char .[\"'].", "a text in quotes does not end"),
+        ("unexpected end of template, expected 'end of print", "close the {{ with }}"),
+        (
+            "expected token 'end of print",
+            'between {{ and }} stands one name, or more in the way of first_name or "friend"',
+        ),
+        ("got '='", "write == to compare"),
+        ("Expected an expression, got 'end of print", "write a name between {{ and }}"),
+        ("that needs to be closed is 'if'", "close the {% if %} with {% endif %}"),
+        ("that needs to be closed is 'for'", "close the {% for %} with {% endfor %}"),
+    )
+)
+"""How to mend what Jinja says in its own words."""
 
 BREAKS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, halves of a character, ends of lines. Not what joins emojis or the letters of a Persian name."""
@@ -141,4 +160,5 @@ def _fail(error: Exception, name: str) -> NoReturn:
     place = f"{where}:{line}" if line and where.startswith("templates/") else where
     said = str(error) or type(error).__name__
     said = said.removesuffix(" is undefined") + " is not known of this person" if " is undefined" in said else said
-    raise RenderError(f"{place}: {said}") from None
+    hint = next((f"; {hint}" for pattern, hint in HINTS if pattern.search(said)), "")
+    raise RenderError(f"{place}: {said.removesuffix('.') if hint else said}{hint}") from None
