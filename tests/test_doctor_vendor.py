@@ -8,7 +8,7 @@ from http.client import parse_headers
 import dns.resolver
 import httpx
 import pytest
-from stage import BODY, LINKS, MONDAY
+from stage import BODY, LINKS, MONDAY, PEOPLE
 from test_doctor import LADDER
 from test_providers import serving
 
@@ -20,7 +20,8 @@ from nurture.mail.links import Links
 from nurture.providers import PROVIDERS
 from nurture.providers.base import Account
 
-DEPLOYED = build(0, {"sequences/ladder.yaml": LADDER.encode(), "templates/body.md": BODY}, Rules())
+FILES = {"people.yaml": PEOPLE, "sequences/ladder.yaml": LADDER.encode(), "templates/body.md": BODY}
+DEPLOYED = build(0, FILES, Rules())
 OURS = "mail.shop.dev"
 
 

@@ -361,9 +361,8 @@ def test_a_replys_address_is_sealed_and_keys_rotate():
 
 
 def test_a_mail_that_asks_for_a_reply_passes_its_checks_and_stories():
-    project = read_project(
-        {"sequences/ladder.yaml": LADDER.encode(), "templates/body.md": stage_.BODY, "templates/thanks.md": THANKS}
-    )
+    templates = {"templates/body.md": stage_.BODY, "templates/thanks.md": THANKS}
+    project = read_project({"people.yaml": stage_.PEOPLE, "sequences/ladder.yaml": LADDER.encode(), **templates})
     assert [str(problem) for problem in problems_of(project) if problem.severity == "error"] == []
     assert [told.differences for told in tell(project.sequences["ladder"])] == [()]
 

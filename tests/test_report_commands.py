@@ -28,6 +28,7 @@ def type_(tmp_path, capsys):
     (tmp_path / "templates").mkdir()
     (tmp_path / "sequences/ladder.yaml").write_text(LADDER)
     (tmp_path / "templates/body.md").write_bytes(BODY)
+    (tmp_path / "people.yaml").write_text("attributes: {first_name: text}")
 
     def typed(*words):
         code = run(["-C", str(tmp_path), *words])
