@@ -205,6 +205,23 @@ def test_a_csv_that_is_not_utf_8_or_has_no_email_column(nurture, project):
     assert "has no column 'email'" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("messages",), "No mail yet; `nurture why EMAIL` says what comes next."),
+        (("messages", "--state", "failed"), "No mail is failed."),
+        (("hooks",), "No report of a provider has come yet."),
+        (("hooks", "--failed"), "Every report could be read."),
+        (("token", "list"), "There are no tokens; `nurture token add NAME` makes one."),
+        (("deploys",), "Nothing is deployed yet; `nurture apply` makes the files the running version."),
+    ],
+)
+def test_where_there_is_nothing_yet_the_next_step_is_said(nurture, words, said):
+    code, out, err = nurture(*words)
+    assert (code, out) == (0, "")
+    assert said in err
+
+
 def test_help_puts_every_command_where_one_looks_for_it(capfd):
     names = {str(one.name) for one in (*app.registered_commands, *app.registered_groups)}
     assert sorted(names) == sorted(name for panel in PANELS.values() for name in panel)

@@ -59,7 +59,7 @@ def test_what_was_paid_is_shown_by_currency(store, shown):
             {"currency": "EUR", "paid": 10.0, "purchases": 1},
         ]
         page = house.browser("view").get("/").text
-        assert re.search(r"14[89] <span class=\"unit\">GBP", page)
+        assert re.search(r"14[89]<small>GBP, 2 purchases", page)
         house.now += timedelta(days=8)
         assert shown(house)["revenue"] == []
 

@@ -132,5 +132,5 @@ def deploys(
         for words in filter(None, (row.why, *deeds(row))):
             say.out.print(f"      {words}", markup=False)
     if not rows:
-        say.say("Nothing was deployed yet.")
+        say.say("Nothing is deployed yet; `nurture apply` makes the files the running version.")
     return 0

@@ -80,7 +80,7 @@ def messages(
         if one["settling"]:
             say.say(f"    {_course(one['settling'])}")
     if not found:
-        say.say("No such messages.")
+        say.say(f"No mail is {state.value}." if state else "No mail yet; `nurture why EMAIL` says what comes next.")
     elif len(found) > (limit or SHOWN):
         say.say(f"These are the newest {limit or SHOWN}; --limit shows more, --json all.")
     return 0

@@ -139,7 +139,7 @@ def tokens_list(context: typer.Context, *, as_json: AsJson = False) -> None:
     for one in found:
         print(f"{one.name}  {one.scope}  by {one.created_by}  until {say.clock(one.expires_at.isoformat())}")
     if not found:
-        say.say("There are no tokens.")
+        say.say("There are no tokens; `nurture token add NAME` makes one.")
 
 
 def token_remove(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:

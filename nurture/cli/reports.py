@@ -57,7 +57,7 @@ def hooks(
         when = one.received_at.isoformat(timespec="seconds").replace("+00:00", "Z")
         print(f"{one.id}  {when}  {one.provider}  {one.state}  {one.error}".rstrip())
     if not found:
-        say.say("No such hooks.")
+        say.say("Every report could be read." if failed else "No report of a provider has come yet.")
     for line in _told(numbers):
         say.say(line)
 
