@@ -379,6 +379,8 @@ def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert program, "the browser tests need Chromium: apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        # what runs for a moment on a page that is left is not worth to be made fast
+        args = ["--no-sandbox", "--js-flags=--no-opt"]
+        opened = playwright.chromium.launch(executable_path=program, args=args)
         yield opened
         opened.close()
