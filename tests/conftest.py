@@ -34,6 +34,10 @@ TEMPLATE = "nurture_template"
 CLUSTERED = {"test_engine", "test_advance_asks"}
 """Suites whose engine runs in cluster mode as well."""
 
+WALKED = {"test_asks_browser", "test_challenge"}
+"""Suites that walk through pages in a browser, on SQLite alone: the forms, films, offers, sign-ups and friends behind the
+pages are asked of both databases where no browser stands between."""
+
 
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("NURTURE_")]:
@@ -258,7 +262,8 @@ def postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
-        kinds = ["sqlite", "postgresql", *(["cluster"] if metafunc.module.__name__ in CLUSTERED else [])]
+        name = metafunc.module.__name__
+        kinds = ["sqlite"] if name in WALKED else ["sqlite", "postgresql", *(["cluster"] if name in CLUSTERED else [])]
         metafunc.parametrize("store", kinds, indirect=True)
 
 
