@@ -203,9 +203,9 @@ def resume(
 def _held(at: At, store: Store, sequence: str, now: str | None) -> str:
     if sequence == "all":
         return ""
-    known = at.deployed(store, moment(now)).sequences
-    if sequence not in known:
-        raise Refused(f"there is no sequence '{sequence}'{or_one_of(sequence, known)}")
+    deployed = at.deployed(store, moment(now))
+    if sequence not in deployed.sequences:
+        raise Refused(f"there is no sequence '{sequence}'{or_one_of(sequence, deployed.ladders)}")
     return sequence
 
 

@@ -228,7 +228,7 @@ def _story(found: dict[str, Any]) -> None:
     for mail in found["messages"]:
         when = say.clock(mail["sent_at"]) or "not yet"
         line(f"  {when}  {mail['sequence']}.{mail['step']}  {mail['state']}: {mail['subject']}", markup=False)
-        if mail["state"] in ("failed", "unknown", "cancelled", "abandoned"):
+        if mail["state"] not in ("sent", "claimed", "sending") and mail["reason"]:
             line(f"      {mail['reason']}", style="dim", markup=False)
     if found["answers"]:
         line("\nkept asks", style="bold")
