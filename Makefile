@@ -13,7 +13,7 @@ demo: $(READY)
 
 test:
 	$(MAKE) --jobs=2 lint tools
-	$(BIN)/pytest -n 5 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 tools:
 	.ci/system

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from nurture import __version__
 from nurture.cli.main import PANELS, app, run
 from nurture.engine.deploy import Current
 from nurture.engine.rules import Rules
@@ -303,6 +304,10 @@ def test_a_wrong_setting_is_named(nurture, project, environment, sentence):
     code, _, err = nurture("run", "--port", "0")
     assert sentence in err.splitlines()[-1]
     assert code == 2
+
+
+def test_the_version_is_said_without_a_command(nurture):
+    assert nurture("--version") == (0, f"{__version__}\n", "")
 
 
 def test_a_process_without_a_key_leaves_at_once(project):

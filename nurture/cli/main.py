@@ -93,16 +93,21 @@ def _grouped() -> None:
 _grouped()
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(nurture.__version__)
+        raise typer.Exit
+
+
 @app.callback(help="Email sequences built on micro-commitments: one small ask a mail, two ways out, no mail twice.")
 def nurture_command(
     context: typer.Context,
     folder: Annotated[Path, typer.Option("-C", help="the project's folder", metavar="DIR")] = Path(),
     *,
-    version: Annotated[bool, typer.Option("--version", help="say the version and leave")] = False,
+    version: Annotated[  # noqa: ARG001 - eager, since no command need follow
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="say the version and leave")
+    ] = False,
 ) -> None:
-    if version:
-        print(nurture.__version__)
-        raise typer.Exit
     context.obj = At(folder)
 
 
