@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from datetime import timedelta
 from html import unescape
 from threading import Event as Signal
@@ -17,7 +18,7 @@ from nurture.engine import access
 from nurture.engine.measuring import ALL
 from nurture.engine.respondents import respondents
 from nurture.store.database import open_store
-from nurture.web.counting import FRESH, Counting
+from nurture.web.counting import FRESH, YIELDS, Counting
 
 SCRIPT = "<script>alert(1)</script>"
 SHIFTS = """new Promise(tell => {
@@ -314,3 +315,27 @@ def test_what_went_wrong_while_counting_is_said_and_tried_again():
     with pytest.raises(RuntimeError, match="went away"):
         counting.get("a", broken, MONDAY, wait=True)
     assert counting.get("a", lambda: {"enrolled": 1}, MONDAY, wait=True) == {"enrolled": 1}
+
+
+def test_threads_make_way_more_often_as_long_as_anyone_counts():
+    usual = sys.getswitchinterval()
+    first, second, go, go_on = Counting(), Counting(), Signal(), Signal()
+    seen = []
+
+    def slow(until):
+        def count():
+            seen.append(sys.getswitchinterval())
+            until.wait(30)
+            return {}
+
+        return count
+
+    assert first.get("a", slow(go), MONDAY) is None
+    assert second.get("b", slow(go_on), MONDAY) is None
+    go.set()
+    assert first.get("a", slow(go), MONDAY, wait=True) == {}
+    assert sys.getswitchinterval() == pytest.approx(YIELDS), "the other one still counts"
+    go_on.set()
+    assert second.get("b", slow(go_on), MONDAY, wait=True) == {}
+    assert seen == [pytest.approx(YIELDS)] * len(seen)
+    assert sys.getswitchinterval() == usual
