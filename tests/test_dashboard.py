@@ -106,6 +106,10 @@ def test_mail_that_a_provider_does_not_take_says_why_on_the_first_page(store, sh
         assert needs(shown(house)) == [
             "2 mails not taken: outbox takes no mail from ada@example.com: the domain is not verified there"
         ]
+        for state, said in (("claimed", 0), ("planned", 1)):  # what is claimed is being tried
+            with store.write() as tx:
+                tx.exec_driver_sql(f"UPDATE message SET state = '{state}'")
+            assert len(needs(shown(house))) == said
         faults.pop(0)
         house.now += timedelta(minutes=6)
         house.work()

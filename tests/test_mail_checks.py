@@ -1,9 +1,20 @@
 """What shows only once a mail is written: each fault at its line, and what looks like a fault and is none."""
 
-import pytest
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from nurture.engine.deploy import problems_of
+import pytest
+from stage import LINKS, MONDAY
+
+from nurture.engine.deploy import problems_of, read_folder
+from nurture.journey.enrollment import Enrollment, Invited, Subscriber
 from nurture.language.project import read_project
+from nurture.language.sequence import ALWAYS_KNOWN
+from nurture.mail.looking import NAMES
+from nurture.mail.person import names
+
+ROOT = Path(__file__).parent.parent
+UTC = ZoneInfo("UTC")
 
 SEQUENCE = """\
 title: A sound one
@@ -180,6 +191,17 @@ def test_names_that_a_template_makes_itself_are_no_attributes():
     )
     files = {**FILES, "templates/tour.md": text, "templates/foot.md": "{{ who }} {{ email }} {{ sequence.title }}"}
     assert problems_in(files) == []
+
+
+def test_every_name_that_a_mail_is_given_is_known_to_the_check():
+    given = set()
+    for sequence in read_project(read_folder(ROOT)).sequences.values():
+        place = Enrollment(1, 1, sequence.name, 1, MONDAY)
+        for step in sequence.steps.values():
+            known = names(sequence, step, place, Subscriber(1, "a@example.com"), UTC, {}, LINKS, Invited("link", 2))
+            given |= set(known) - set(step.extra)
+    assert {"friends", "offer", "proof", "badges"} <= given, "the examples print them all"
+    assert given <= {*NAMES, *ALWAYS_KNOWN}, "one that is not in NAMES would be called undeclared"
 
 
 def test_what_one_step_gives_a_template_another_may_do_without():

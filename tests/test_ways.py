@@ -258,12 +258,12 @@ def test_who_waits_is_woken_once_enough_has_come_back():
 def test_a_quick_provider_gets_more_ahead_than_a_slow_one():
 
     esp = Esp("first")
-    way = Way(esp.provider, esp.account, Gate(None), Returns(), 2)
-    for took, depth in ((0.001, 32), (2.0, 2)):
+    for rate, took, depth in ((None, 0.001, 32), (None, 2.0, 2), (1000.0, 0.001, 32), (7.0, 0.001, 8), (0.5, 0.001, 2)):
+        way = Way(esp.provider, esp.account, Gate(rate), Returns(), 2)
         for _ in range(200):
             way.came_back(Outcome("m", 1, State.SENT, took=took, way="first"), MONDAY)
         assert way.depth == depth
-    way.close()
+        way.close()
 
 
 def test_a_mail_that_waited_too_long_for_a_sender_has_not_left_and_goes_later(store):

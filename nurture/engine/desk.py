@@ -61,6 +61,9 @@ class Desk:
         if claimed.frozen is not None:
             return Ready(claimed, thaw(claimed.frozen), None, claimed.target)
         root = deployed.sequences[claimed.sequence].steps[claimed.step].root
+        refused = (
+            0 if claimed.uncertain else claimed.attempt
+        )  # what may have been taken keeps the key it may be known by
         written = deployed.writers[claimed.sequence].write(
             claimed.step,
             enrollment=claimed.enrollment,
@@ -68,7 +71,7 @@ class Desk:
             links=self._links,
             letterhead=deployed.rules.letterhead,
             message_id=claimed.id,
-            key=idempotency_key(claimed.id, claimed.attempt),
+            key=idempotency_key(claimed.id, refused),
             offers=claimed.offers,
             pages_done=done.get((claimed.enrollment.id, root), 0),
             invited=self._boards.shown(self._store, deployed, claimed.sequence, claimed.step, claimed.invited),

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import parseaddr
+from math import ceil
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -124,8 +125,9 @@ class Way:
 
     @property
     def depth(self) -> int:
-        """How many mails may be on their way at a time."""
-        return self._senders * max(self.batch, 1, min(DEEPEST, round(AHEAD / self._pace)))
+        """How many mails may be on their way at a time: where a rate holds them back, about a second's."""
+        deepest = DEEPEST if self.gate.rate is None else ceil(self.gate.rate / self._senders)
+        return self._senders * max(self.batch, 1, min(DEEPEST, deepest, round(AHEAD / self._pace)))
 
     def free(self, now: datetime) -> int:
         """How many more it may be handed; one at a time while it is not known whether it takes mail again."""

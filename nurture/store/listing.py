@@ -92,9 +92,10 @@ class Later:
 
 
 def next_to_wait(tx: Connection, now: datetime, limit: int) -> list[Later]:
-    """Of the mails that are planned for later, the first to be due: a look at an index."""
-    query = select(mail.c.attempt, mail.c.reason).where(messages.LEAVING).where(mail.c.due_at > now)
-    return [Later(*row) for row in tx.execute(query.order_by(mail.c.due_at).limit(limit))]
+    """Of the mails that are planned for later, the first to be due: a look at an index. What is claimed waits for nobody."""
+    later = (messages.LEAVING, mail.c.state == messages.PLANNED, mail.c.due_at > now)
+    query = select(mail.c.attempt, mail.c.reason).where(*later).order_by(mail.c.due_at).limit(limit)
+    return [Later(*row) for row in tx.execute(query)]
 
 
 def hooks_before(tx: Connection, *, failed: bool, before: int | None, limit: int) -> list[hooks.Row]:
