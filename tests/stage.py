@@ -57,6 +57,13 @@ class Stage:
     def start_sender(self, provider: Provider | None = None) -> Sender:
         return Sender(self.store, provider or self.provider, Account("outbox"), LINKS, senders=2)
 
+    def send_through(self, first, *others) -> None:
+        """Mail leaves by these from now on, each with a `provider` and an `account`; the others stand by."""
+        self.sender.close()
+        self.provider = first.provider
+        by = [(one.provider, one.account) for one in others]
+        self.sender = Sender(self.store, first.provider, first.account, LINKS, senders=2, others=by)
+
     def _deliver(self, message: Message) -> str:
         self.delivered.append(message)
         return f"outbox-{message.id}"

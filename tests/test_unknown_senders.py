@@ -3,9 +3,8 @@
 from datetime import timedelta
 from email.utils import parseaddr
 
-from stage import LINKS, Stage
+from stage import Stage
 
-from nurture.engine.sending import Sender
 from nurture.errors import Unavailable
 from nurture.providers.base import Abilities, Account, Provider
 
@@ -56,12 +55,7 @@ class Esp:
 
 def staged(store, *esps):
     stage = Stage(store, {"good": ONE.replace("SENDER", KNOWN), "bad": ONE.replace("SENDER", UNKNOWN)})
-    stage.sender.close()
-    first, *others = esps
-    stage.provider = first.provider
-    stage.sender = Sender(
-        store, first.provider, first.account, LINKS, senders=2, others=[(one.provider, one.account) for one in others]
-    )
+    stage.send_through(*esps)
     for email in PEOPLE:
         stage.subscribe(email)
     return stage

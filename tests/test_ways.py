@@ -51,12 +51,7 @@ class Esp:
 
 def staged(store, *esps):
     stage = Stage(store, {"one": ONE})
-    stage.sender.close()
-    first, *others = esps
-    stage.provider = first.provider
-    stage.sender = Sender(
-        store, first.provider, first.account, LINKS, senders=2, others=[(one.provider, one.account) for one in others]
-    )
+    stage.send_through(*esps)
     return stage
 
 
